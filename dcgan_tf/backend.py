@@ -1,0 +1,33 @@
+"""Imports TensorFlow without its chatter. Import this module before anything that needs TensorFlow or Keras."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+# 3 also hides "remapper failed" (an optimiser's note, marked as an error, that costs nothing); what really
+# fails arrives as an exception.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+def _import_tensorflow_quietly() -> None:
+    """TensorFlow writes some lines to file descriptor 2 before its log level counts: keep them back."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held_back:
+        stderr = os.dup(2)
+        os.dup2(held_back.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            held_back.seek(0)
+            os.write(stderr, held_back.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+if os.environ["KERAS_BACKEND"] == "tensorflow" and "tensorflow" not in sys.modules:
+    _import_tensorflow_quietly()

@@ -1,0 +1,233 @@
+"""What a run is: one frozen dataclass, its presets, and the checks that every setting passes."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from dcgan_tf.errors import UserError
+
+DATASETS = ("sully_chen", "synthetic_road", "folder")
+LOSSES = ("non_saturating", "saturating", "lsgan", "hinge", "wgan_gp")
+INITIALIZERS = ("article", "paper", "he")
+PRECISIONS = ("float32", "bfloat16")
+LATENTS = ("normal", "uniform")
+IMAGE_SIZES = (32, 64, 128)
+PRESET_NAMES = ("article", "fast", "paper", "quick")
+
+
+def setting(default, help: str, *, one_of=None, at_least=None, at_most=None, above=None, below=None, learned=True):
+    """One line of `Config`: its default, its meaning with unit, and what it allows.
+
+    `learned=False` marks a setting that changes only what is watched or how long the run goes on, not the
+    weights after step t: it may differ when a run is continued.
+    """
+    limits = {"one_of": one_of, "at_least": at_least, "at_most": at_most, "above": above, "below": below}
+    metadata = {"help": help, "learned": learned} | {k: v for k, v in limits.items() if v is not None}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a run is. `config.json` in the run folder is this, whole."""
+
+    preset: str = setting("article", "where the values come from that no flag gave", one_of=PRESET_NAMES, learned=False)
+    dataset: str = setting("sully_chen", "what to learn", one_of=DATASETS)
+    data_dir: str = setting("", "folder of the data set; empty: data/<dataset>", learned=False)
+    cache_dir: str = setting("data/packed", "folder for decoded images, made once and kept", learned=False)
+    num_images: int = setting(0, "frames of synthetic_road; 0: those drawn already, else 4,000", at_least=0)
+    crop: str = setting(
+        "auto",
+        "what part of an image is used: N (the central NxN pixels), square (the largest central one), none "
+        "(all of it, squashed), auto (108 for driving sets, as the article; square for a folder)",
+    )
+    image_size: int = setting(64, "height and width of the images, pixels", one_of=IMAGE_SIZES)
+    channels: int = setting(3, "3 for colour, 1 for grey", one_of=(1, 3))
+
+    latent_dim: int = setting(100, "length of the latent vector z", at_least=1, at_most=4096)
+    latent: str = setting("normal", "distribution of z: normal N(0, 1) or uniform U[-1, 1]", one_of=LATENTS)
+    g_width: int = setting(64, "maps in the generator's last hidden layer", at_least=1, at_most=1024)
+    d_width: int = setting(64, "maps in the discriminator's first layer", at_least=1, at_most=1024)
+    initializer: str = setting("article", "weights at the start: Glorot, N(0, 0.02), He", one_of=INITIALIZERS)
+
+    batch_size: int = setting(64, "images per update", at_least=2, at_most=65536)
+    epochs: int = setting(30, "passes over the data set", at_least=1, learned=False)
+    max_steps: int = setting(0, "stop after this many steps in all; 0: only epochs count", at_least=0, learned=False)
+    d_steps: int = setting(1, "discriminator updates per step, each with its own batch and z", at_least=1, at_most=100)
+    g_steps: int = setting(2, "generator updates per step (the article: 2)", at_least=1, at_most=100)
+    loss: str = setting("non_saturating", "GAN loss", one_of=LOSSES)
+    learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
+    beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
+    beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
+    ema: float = setting(0.0, "decay per step of the averaged generator; 0: none is kept", at_least=0, below=1)
+    precision: str = setting(
+        "float32",
+        "type that layers compute in; weights, batch norm statistics, logits and losses stay float32",
+        one_of=PRECISIONS,
+    )
+    seed: int = setting(0, "everything random hangs on it", at_least=0, at_most=2**31 - 1)
+
+    sample_every: int = setting(500, "steps between sample grids; every epoch ends with one", at_least=1, learned=False)
+    sample_grid: str = setting("8x8", "rows x columns of a sample grid", learned=False)
+    checkpoint_every: int = setting(
+        500, "steps between checkpoints; every epoch ends with one", at_least=1, learned=False
+    )
+    keep_checkpoints: int = setting(3, "newest checkpoints kept", at_least=1, learned=False)
+    keep_every_epochs: int = setting(
+        5, "the checkpoint of every M-th epoch's end is kept too; 0: none", at_least=0, learned=False
+    )
+    histogram_every: int = setting(500, "steps between weight histograms in TensorBoard", at_least=1, learned=False)
+
+    def __post_init__(self) -> None:
+        for f in dataclasses.fields(self):
+            object.__setattr__(self, f.name, checked(f, getattr(self, f.name)))
+
+    @property
+    def resolved_data_dir(self) -> str:
+        """The data set's folder, the default one filled in."""
+        return self.data_dir or f"data/{self.dataset}"
+
+    @property
+    def default_run_dir(self) -> str:
+        """Where the run is kept if nobody says otherwise."""
+        return f"runs/{self.dataset}-{self.preset}"
+
+    @property
+    def resolved_crop(self) -> str:
+        """`crop` with "auto" replaced by the data set's own: "108" (row A5), "square" or as given."""
+        if self.crop != "auto":
+            return self.crop
+        return "square" if self.dataset == "folder" else "108"
+
+    @property
+    def grid_shape(self) -> tuple[int, int]:
+        """(rows, columns) of a sample grid."""
+        return parse_grid(self.sample_grid)
+
+    def learned(self) -> dict[str, Any]:
+        """The settings that decide the weights after step t."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata["learned"]}
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+
+def checked(f: dataclasses.Field, value: Any) -> Any:
+    """`value` in the field's type, or a UserError that names the flag and what it allows."""
+    kind, allows, flag = type(f.default), f.metadata, f"--{f.name}"
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"{flag}={value}: {'a number' if kind is not str else 'a text'} is needed.")
+    if "one_of" in allows and value not in allows["one_of"]:
+        hint = _closest(value, allows["one_of"]) if kind is str else ""
+        raise UserError(f"{flag}={value}: unknown; it can be {_listed(allows['one_of'])}.{hint}")
+    good = (
+        (kind is str or value - value == 0)  # neither nan nor infinite
+        and value >= allows.get("at_least", value)
+        and value <= allows.get("at_most", value)
+        and ("above" not in allows or value > allows["above"])
+        and ("below" not in allows or value < allows["below"])
+    )
+    if not good:
+        raise UserError(f"{flag}={value}: it must be {limits(f)}.")
+    if f.name == "crop":
+        _check_crop(value)
+    if f.name == "sample_grid":
+        parse_grid(value)
+    return value
+
+
+def limits(f: dataclasses.Field) -> str:
+    """What a setting allows, in words: "at least 1 and at most 100"."""
+    words = {"at_least": "at least", "at_most": "at most", "above": "above", "below": "below"}
+    return " and ".join(f"{words[k]} {f.metadata[k]:,}" for k in words if k in f.metadata)
+
+
+def parse_grid(text: str, flag: str = "--sample_grid") -> tuple[int, int]:
+    """ "8x8" as (rows, columns)."""
+    rows, _, columns = text.partition("x")
+    if rows.isdecimal() and columns.isdecimal() and 0 < int(rows) <= 64 and 0 < int(columns) <= 64:
+        return int(rows), int(columns)
+    raise UserError(f"{flag}={text}: rows x columns are needed, such as 8x8 or 2x5, each from 1 to 64.")
+
+
+def _check_crop(value: str) -> None:
+    if value in ("auto", "square", "none") or (value.isdecimal() and 0 < int(value) <= 100_000):
+        return
+    raise UserError(f"--crop={value}: it can be a positive number of pixels, square, none or auto.")
+
+
+def _listed(values) -> str:
+    *most, last = [str(v) for v in values]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _closest(value: str, values) -> str:
+    near = difflib.get_close_matches(value, values, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+# What each preset is for, and what differs from the article's values.
+PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "article": ("rows A1-A9 exactly, float32", {}),
+    "fast": ("the article's networks and algorithm in bfloat16 compute", {"precision": "bfloat16"}),
+    "paper": (
+        "Radford et al. 2016: N(0, 0.02) weights, 1D:1G, batch 128, z ~ U[-1, 1]",
+        {"initializer": "paper", "latent": "uniform", "g_steps": 1, "batch_size": 128},
+    ),
+    "quick": (
+        "minutes on two CPU cores: drawn roads, half width, batch 32, 1D:1G, averaged generator",
+        {
+            "dataset": "synthetic_road",
+            "crop": "square",
+            "g_width": 32,
+            "d_width": 32,
+            "batch_size": 32,
+            "g_steps": 1,
+            "ema": 0.995,
+            "epochs": 16,
+            "sample_every": 250,
+        },
+    ),
+}
+assert tuple(PRESETS) == PRESET_NAMES
+
+
+def preset(name: str, **overrides: Any) -> Config:
+    """The named preset with some settings replaced.
+
+    Args:
+      name: one of `PRESETS`.
+      **overrides: fields of `Config`.
+
+    Raises:
+      UserError: unknown preset or field, or a value out of range.
+    """
+    known = {f.name: f for f in dataclasses.fields(Config)}
+    checked(known["preset"], name)
+    for given in overrides:
+        if given not in known:
+            raise UserError(f"{given}: no such setting.{_closest(given, known)}")
+    return Config(**(PRESETS[name][1] | {"preset": name} | overrides))
+
+
+def from_json(text: str, where: str) -> Config:
+    """The config that `Config.to_json` wrote; `where` names the file in errors.
+
+    Raises:
+      UserError: not JSON, or its settings are not this version's.
+    """
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{where}: not a readable config ({error}); the run cannot be used.") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{where}: not a config; the run cannot be used.")
+    try:
+        return preset("article", **values)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None

@@ -1,0 +1,101 @@
+"""What the user sees while something takes its time: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def say(message: str) -> None:
+    """Print one line for the user, at once, without tearing a progress bar."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(message, file=sys.stdout)
+    else:
+        print(message)
+    sys.stdout.flush()
+
+
+class Progress:
+    """Counts work done towards a known total (or an unknown one, `total=None`).
+
+    Args:
+      what: the work, as a noun phrase: "packing 4,400 images".
+      total: how many units there are to do.
+      unit: what one unit is called ("images", "B" for bytes).
+      initial: units that were done before, in an earlier run.
+    """
+
+    def __init__(self, what: str, total: int | None, unit: str = "images", initial: int = 0):
+        self.what, self.total, self.unit, self.done = what, total, unit, initial
+        self._initial, self._start = initial, time.monotonic()
+        self._bar = None
+        self._next_line = self._start + 2.0
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                desc=what,
+                total=total,
+                unit=unit if unit == "B" else " " + unit,
+                unit_scale=unit == "B",
+                initial=initial,
+                dynamic_ncols=True,
+                leave=False,
+                delay=0.5,
+            )
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, units: int = 1, note: str = "") -> None:
+        """`units` more are done; `note` is shown beside the count."""
+        self.done += units
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(units)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            say(self._line(note))
+
+    def _line(self, note: str) -> str:
+        elapsed = max(time.monotonic() - self._start, 1e-9)
+        rate = (self.done - self._initial) / elapsed
+        line = f"{self.what}: {self.done:,}"
+        if self.total:
+            line += f" of {self.total:,} {self.unit} ({100 * self.done / self.total:.0f} %)"
+            if rate > 0:
+                line += f", {clock((self.total - self.done) / rate)} left"
+        return line + (f", {note}" if note else "")
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "images") -> Iterator[T]:
+    """Yield `items`, showing how many of `total` (default: their length) are done."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    with Progress(what, total, unit) as shown:
+        for item in items:
+            yield item
+            shown.advance()
+
+
+def clock(seconds: float) -> str:
+    """Seconds as a person says them: 4 s, 3 min 5 s, 2 h 7 min."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"

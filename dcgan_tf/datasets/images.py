@@ -1,0 +1,89 @@
+"""One image file to one uint8 array: decoded, turned upright, cropped, resized."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# What Pillow decodes by itself. Not EPS and its like: those call other programs on what the file says.
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA")
+# Pillow's own threshold for a decompression bomb; at most about 360 MB while one such image is decoded.
+MAX_PIXELS = 89_478_485
+
+
+class BadImage(Exception):
+    """Why a file is left out of the set, in a few words that do not name the file."""
+
+
+def load(path: str, size: int, crop: str, channels: int) -> np.ndarray:
+    """The image as the networks see it.
+
+    Args:
+      path: any file.
+      size: height and width of the result, pixels.
+      crop: a number N (the central NxN pixels), "square" (the largest central one) or "none" (squashed).
+      channels: 3 or 1.
+
+    Returns:
+      uint8 [size, size, channels]. Resized with Pillow's bicubic filter, which antialiases (row A5: the
+      article's interpolation is not known).
+
+    Raises:
+      BadImage: not an image, damaged, too large, or smaller than the crop.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata in files that decode well
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise BadImage("too many pixels (decompression bomb)")
+                upright = to_rgb(ImageOps.exif_transpose(image))
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage("empty file" if _is_empty(path) else "not an image") from None
+    except Image.DecompressionBombError:
+        raise BadImage("too many pixels (decompression bomb)") from None
+    except FileNotFoundError:
+        raise BadImage("missing") from None
+    except PermissionError:
+        raise BadImage("may not be read") from None
+    except MemoryError:
+        raise BadImage("not enough memory to decode") from None
+    except Exception:  # Pillow's decoders raise many kinds on damaged data (OSError, SyntaxError, struct.error..)
+        raise BadImage("damaged or truncated") from None
+    box = crop_box(upright.width, upright.height, crop)
+    resized = upright.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(resized if channels == 3 else resized.convert("L")).reshape(size, size, channels)
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any Pillow mode as 8-bit RGB: transparency on white, 16 bits scaled down (Pillow would clip them)."""
+    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I", "F"):
+        values = np.asarray(image, dtype=np.float64)
+        # 16-bit grey PNGs come as "I" from older Pillows; float TIFFs are taken as [0, 1] or as 0..255.
+        peak = 65535.0 if image.mode != "F" else (1.0 if values.max(initial=0.0) <= 1.0 else 255.0)
+        grey = np.nan_to_num(values / peak).clip(0.0, 1.0)
+        return Image.fromarray(np.rint(grey * 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def crop_box(width: int, height: int, crop: str) -> tuple[float, float, float, float]:
+    """The (left, top, right, bottom) that is used of an image, pixels; see `load`."""
+    if crop == "none":
+        return 0, 0, width, height
+    side = min(width, height) if crop == "square" else int(crop)
+    if side > min(width, height):
+        raise BadImage(f"smaller than the crop of {side} px")
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def _is_empty(path: str) -> bool:
+    with open(path, "rb") as f:
+        return not f.read(1)

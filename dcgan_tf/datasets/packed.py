@@ -1,0 +1,163 @@
+"""Decode once: a data set as one uint8 array file with a manifest, made in parallel and then only mapped.
+
+`<name>.npy` is the array [N, H, W, C]; `<name>.json` the manifest: sources, settings, what was left out and why.
+The manifest is written last and names its array by its sources, so a half-made pack is never read, and two
+processes that pack the same set at once write the same files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.config import Config
+from dcgan_tf.console import Progress, say
+from dcgan_tf.datasets import registry
+from dcgan_tf.datasets.images import BadImage, load
+from dcgan_tf.datasets.listing import Listed, Listing
+from dcgan_tf.errors import UserError
+from dcgan_tf.files import remove_leftovers, replacing, write_text
+
+VERSION = 1  # of the pack's contents: raise it when the same sources and settings give other bytes
+CHUNK = 512  # images decoded ahead of the writer: bounds memory
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A data set ready to train on.
+
+    Attributes:
+      images: uint8 [N, H, W, C], mapped from the file, not read into memory.
+      manifest: what `<name>.json` holds: dataset, settings, fingerprint, array (file name), sha256 (of the
+        pixels), images (a dict each: name, angle, time) and left_out (name -> reason).
+    """
+
+    images: np.ndarray
+    manifest: dict
+
+    def summary(self) -> str:
+        """How many images, and what was left out, in one line."""
+        reasons = Counter(self.manifest["left_out"].values())
+        left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
+        counted = f"{self.manifest['dataset']}: {len(self.images):,} images"
+        return f"{counted} (left out: {left_out})" if left_out else counted
+
+
+def open_packed(config: Config) -> Packed:
+    """The configured data set, packed now if it is not yet, or if its files or settings have changed.
+
+    Raises:
+      UserError: the set is missing or unusable (see `registry.find`), or no image of it can be used.
+    """
+    listing = registry.find(config)
+    settings = {
+        "version": VERSION,
+        "image_size": config.image_size,
+        "crop": config.resolved_crop,
+        "channels": config.channels,
+        "data_dir": os.path.abspath(config.resolved_data_dir),
+    }
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
+    cache = Path(config.cache_dir)
+    stem = f"{config.dataset}-{config.image_size}px-{key}"
+    fingerprint = _fingerprint(listing)
+
+    packed = _read(cache / f"{stem}.json", fingerprint)
+    if packed is None:
+        packed = _pack(cache, stem, listing, config, settings | {"fingerprint": fingerprint})
+        say(packed.summary())
+    return packed
+
+
+def _fingerprint(listing: Listing) -> str:
+    """Changes when a file comes, goes or is written anew."""
+    digest = hashlib.sha256()
+    for image in listing.images:
+        # A file that vanishes under us counts as changed, and is left out when it is decoded.
+        status = os.stat(image.path) if os.path.exists(image.path) else None
+        state = (status.st_size, status.st_mtime_ns) if status else None
+        digest.update(repr((image.name, image.angle, image.time, state)).encode())
+    digest.update(repr(sorted(listing.left_out.items())).encode())
+    return digest.hexdigest()
+
+
+def _read(manifest_path: Path, fingerprint: str) -> Packed | None:
+    """The pack that is there, or None if it is missing, damaged or of other sources."""
+    try:
+        manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+        if manifest["fingerprint"] != fingerprint:
+            return None
+        array = manifest_path.parent / os.path.basename(manifest["array"])
+        images = np.load(array, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == len(manifest["images"])
+    return Packed(images, manifest) if whole else None
+
+
+def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: dict) -> Packed:
+    remove_leftovers(cache)
+    size, channels = config.image_size, config.channels
+    packed, left_out = [], dict(listing.left_out)
+    pixels = hashlib.sha256()
+    array = cache / f"{stem}-{settings['fingerprint'][:12]}.npy"
+    with replacing(array) as temporary, open(temporary, "wb") as file:
+        _write_header(file, len(listing.images), size, channels)
+        for image, result in _decoded(listing.images, size, config.resolved_crop, channels):
+            if isinstance(result, BadImage):
+                left_out[image.name] = str(result)
+                continue
+            packed.append({"name": image.name, "angle": image.angle, "time": image.time})
+            pixels.update(result)
+            file.write(result)
+        if not packed:
+            raise UserError(_nothing_usable(config, left_out))
+        file.seek(0)
+        _write_header(file, len(packed), size, channels)
+
+    manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": pixels.hexdigest()}
+    manifest |= {"left_out": left_out, "images": packed}
+    write_text(cache / f"{stem}.json", json.dumps(manifest))
+    for old in cache.glob(f"{stem}-*.npy"):
+        if old != array:  # who still trains on it keeps it open
+            old.unlink(missing_ok=True)
+    return Packed(np.load(array, mmap_mode="r", allow_pickle=False), manifest)
+
+
+def _write_header(file, count: int, size: int, channels: int) -> None:
+    # NumPy leaves room in the header for the first axis to grow: the true count fits when it is known.
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, channels)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _decoded(images: list[Listed], size: int, crop: str, channels: int) -> Iterator[tuple]:
+    """(image, its pixels or the BadImage that says why there are none), in order."""
+
+    def attempt(image: Listed) -> np.ndarray | BadImage:
+        try:
+            return load(image.path, size, crop, channels)
+        except BadImage as reason:
+            return reason
+
+    # Threads: Pillow decodes and resizes outside Python's lock.
+    with Progress(f"packing {len(images):,} images", len(images)) as shown, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            for image, result in zip(chunk, pool.map(attempt, chunk)):
+                yield image, result
+                shown.advance()
+
+
+def _nothing_usable(config: Config, left_out: dict[str, str]) -> str:
+    reasons = Counter(left_out.values()).most_common(3)
+    words = ", ".join(f"{n:,} {reason}" for reason, n in reasons)
+    hint = " Use a smaller --crop, or --crop=square." if "smaller than the crop" in words else ""
+    return f"{config.dataset}: no image in {config.resolved_data_dir} can be used ({words}).{hint}"

@@ -1,0 +1,119 @@
+"""Sully Chen's driving sets: JPEG frames and a `data.txt` with the steering angle of each.
+
+Two formats of its lines: `N.jpg angle` (2017) and `N.jpg angle,YYYY-MM-DD HH:MM:SS:ms` (2018; the
+milliseconds are not padded: `:11` is 11 ms). The frames lie beside `data.txt` or in a folder under it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from dcgan_tf.datasets.listing import Listed, Listing
+from dcgan_tf.errors import UserError
+
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d):(\d{1,3})", re.ASCII)
+
+
+def find(data_dir: Path, dataset: str = "sully_chen") -> Listing:
+    """The frames that `data.txt` lists, in its order; files that are not there are left out and counted.
+
+    Raises:
+      UserError: no `data.txt`, several of them, a malformed line, or none of its files.
+    """
+    index = _find_index(data_dir, dataset)
+    rows = parse(index)
+    folder = _image_folder(index.parent, [name for name, _, _ in rows])
+    listing = Listing()
+    for name, angle, time in rows:
+        path = folder / name
+        if path.is_file():
+            listing.images.append(Listed(name, str(path), angle, time))
+        else:
+            listing.left_out[name] = "missing"
+    if not listing.images:
+        raise UserError(f"{dataset}: {index} lists {len(rows):,} files, and none of them is beside or below it.")
+    return listing
+
+
+def _find_index(data_dir: Path, dataset: str) -> Path:
+    found = sorted(data_dir.rglob("data.txt"), key=lambda p: (len(p.parts), p)) if data_dir.is_dir() else []
+    if not found:
+        draw = "" if dataset == "synthetic_road" else ", or learn from drawn roads with `--dataset=synthetic_road`"
+        raise UserError(
+            f"{dataset}: no data.txt in {data_dir} or a folder below it. Get the set with "
+            f"`python -m dcgan_tf.prepare --dataset=sully_chen --download` (3.1 GB){draw}."
+        )
+    if len(found) > 1 and len(found[0].parts) == len(found[1].parts):
+        raise UserError(f"{dataset}: two sets below {data_dir}: {found[0]} and {found[1]}; choose one with --data_dir.")
+    return found[0]
+
+
+def parse(index: Path) -> list[tuple[str, float, str | None]]:
+    """The lines of a `data.txt` as (file name, angle in degrees, ISO time or None); empty lines are passed over.
+
+    Raises:
+      UserError: naming the line that is malformed, not UTF-8, listed twice or leads out of the folder.
+    """
+    rows, seen = [], set()
+    for number, raw in enumerate(index.read_bytes().splitlines(), start=1):
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+            if not line:
+                continue
+            row = _parse_line(line)
+            if row[0] in seen:
+                raise ValueError("this file was listed before")
+        except UnicodeDecodeError:
+            raise UserError(f"{index}, line {number}: not UTF-8 text ({raw[:60]!r}).") from None
+        except ValueError as error:
+            raise UserError(f"{index}, line {number}: {error} ({line[:80]!r}).") from None
+        seen.add(row[0])
+        rows.append(row)
+    if not rows:
+        raise UserError(f"{index}: lists no images.")
+    return rows
+
+
+def _parse_line(line: str) -> tuple[str, float, str | None]:
+    name, _, rest = line.partition(" ")
+    angle, comma, time = rest.strip().partition(",")
+    if not name or not angle:
+        raise ValueError("expected 'NAME.jpg ANGLE' or 'NAME.jpg ANGLE,YYYY-MM-DD HH:MM:SS:MS'")
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        raise ValueError("the name leads out of the folder")
+    try:
+        degrees = float(angle)
+    except ValueError:
+        raise ValueError(f"{angle!r} is not an angle in degrees") from None
+    if not math.isfinite(degrees):
+        raise ValueError(f"{angle!r} is not an angle in degrees")
+    return name, degrees, parse_time(time) if comma else None
+
+
+def parse_time(text: str) -> str:
+    """ "2018-07-01 17:09:45:11" (11 ms) as "2018-07-01T17:09:45.011"."""
+    parts = _TIME.fullmatch(text.strip())
+    try:
+        moment = datetime.datetime.fromisoformat(parts[1]) if parts else None
+    except ValueError:  # a 30th of February
+        moment = None
+    if moment is None:
+        raise ValueError(f"{text!r} is not a time such as 2018-07-01 17:09:45:11")
+    return moment.replace(microsecond=1000 * int(parts[2])).isoformat(timespec="milliseconds")
+
+
+def _image_folder(root: Path, names: list[str]) -> Path:
+    """The folder that holds most of the listed files: `root` or one below it."""
+    tops = {PurePosixPath(name).parts[0] for name in names}
+
+    def held(folder: str) -> int:
+        with os.scandir(folder) as entries:
+            return sum(entry.name in tops for entry in entries)
+
+    # max keeps the first of equals, and os.walk names root first: beside data.txt wins a draw.
+    return Path(max((folder for folder, _, _ in os.walk(root)), key=held))

@@ -1,0 +1,74 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dcgan_tf.errors import UserError
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; renamed to `path` when the block ends well.
+
+    The bytes are on the disk before the rename: after a power cut `path` is the old file or the new one.
+
+    Raises:
+      UserError: the disk is full or may not be written; what stood at `path` before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_error(error: OSError, path: Path) -> Exception:
+    """The sentence for a disk that is full or may not be written; any other error unchanged."""
+    if error.errno in _NO_SPACE:
+        return UserError(f"{path}: no space left on the disk; free some and run the same command again.")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return UserError(f"{path}: may not be written ({error.strerror}); choose another folder.")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return UserError(f"{path}: a file stands where a folder is needed; choose another folder.")
+    return error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of `replacing` in `folder` whose process is gone."""
+    for path in folder.glob(".*.tmp"):
+        pid = path.name.split(".")[-2]
+        if pid.isdecimal() and not _alive(int(pid)):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():  # an earlier process of this number: a fresh one has no temporary files yet
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,120 @@
+"""The commands' flags, made from `Config`, and how every command starts and ends.
+
+TensorFlow is not imported here: `--help` and a bad flag answer in well under a second.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import app, flags
+
+from dcgan_tf import config as config_lib
+from dcgan_tf.config import Config
+from dcgan_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+_DEFINED: list[str] = []  # in the order that --help shows
+
+
+def define(name: str, default, help: str) -> None:
+    """Define one flag of this command, typed by its default (None: a text)."""
+    kind = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+    kind.get(type(default), flags.DEFINE_string)(name, default, help)
+    _DEFINED.append(name)
+
+
+def define_config(*names: str) -> None:
+    """Define flags for the named fields of `Config` (none named: all), and `--preset`.
+
+    A flag that is not given is None: its value is then the preset's.
+    """
+    presets = "; ".join(f"{name}: {text}" for name, (text, _) in config_lib.PRESETS.items())
+    define("preset", "article", f"values for all settings, explicit flags win ({presets})")
+    for f in dataclasses.fields(Config):
+        if f.name == "preset" or (names and f.name not in names):
+            continue
+        allowed = f.metadata.get("one_of")
+        allows = ", ".join(map(str, allowed)) if allowed else config_lib.limits(f)
+        text = f.metadata["help"] + (f" [{allows}]" if allows else "") + f" (default: {f.default})"
+        kind = {int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(type(f.default), flags.DEFINE_string)
+        kind(f.name, None, text)
+        _DEFINED.append(f.name)
+
+
+def given_config() -> Config:
+    """The preset with the flags that were given on the command line."""
+    names = [f.name for f in dataclasses.fields(Config) if f.name in FLAGS]
+    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    return config_lib.preset(given.pop("preset"), **given)
+
+
+def run(main: Callable[[], None], doc: str) -> None:
+    """Parse the flags, call `main`, and turn what a user can cause into one sentence and exit code 2.
+
+    Args:
+      main: the command.
+      doc: the command's description, shown by --help.
+    """
+
+    def parse(argv: list[str]) -> list[str]:
+        if any(a in ("-h", "-help", "--help", "--helpfull", "--helpshort") for a in argv[1:]):
+            print(_help(doc))
+            sys.exit(0)
+        try:
+            rest = FLAGS(argv)
+        except flags.Error as error:
+            _fail(f"{str(error).rstrip('.')}. See --help.")
+        if len(rest) > 1:
+            _fail(f"{rest[1]}: not a flag; settings are given as --name=value. See --help.")
+        return rest
+
+    def guarded(_argv) -> None:
+        try:
+            main()
+        except UserError as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            print("Stopped.", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
+        except BrokenPipeError:  # `... | head` has seen enough
+            sys.stderr.close()
+            sys.exit(128 + signal.SIGPIPE)
+        except OSError as error:
+            # What the disk or the rights forbid is the user's to put right; anything else is a bug.
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            _fail(f"{where}{error.strerror}; nothing that was whole before is lost.")
+
+    app.run(guarded, flags_parser=parse)
+
+
+def this_command() -> str:
+    """The command line that continues this run: as it was given, without --fresh."""
+    given = [a for a in sys.argv[1:] if a.lstrip("-").partition("=")[0] != "fresh"]
+    return shlex.join(["python", "-m", f"dcgan_tf.{Path(sys.argv[0]).stem}", *given])
+
+
+def _fail(sentence: str) -> None:
+    print(f"error: {sentence}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _help(doc: str) -> str:
+    import textwrap
+
+    lines = [doc.strip(), "", "flags:"]
+    for name in _DEFINED:
+        flag = FLAGS[name]
+        text = flag.help if flag.default is None or flag.default == "" else f"{flag.help} (default: {flag.default})"
+        lines.append(f"  --{name}")
+        lines += textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    lines += ["  --flagfile", "      a file with flags, one --name=value a line"]
+    return "\n".join(lines)

@@ -1,0 +1,178 @@
+"""Both networks together: the train step, and images from a trained generator."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dcgan_tf.config import Config
+from dcgan_tf.gan.losses import LOSSES
+from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+PENALTY = 1 << 20  # added to the update's number: the penalty's random numbers are not those of a latent
+
+
+class DCGAN:
+    """Generator, discriminator, their optimisers and, where the config asks for one, G's running average.
+
+    Everything random follows from (seed, step): a checkpoint is the variables below and the step, nothing else.
+
+    Attributes:
+      generator, discriminator: the networks.
+      ema_generator: the generator with averaged weights, or None.
+      g_optimizer, d_optimizer: Adam, as row A4.
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.loss = LOSSES[config.loss]
+        self.generator = self._new_generator("g")
+        self.ema_generator = self._new_generator("g_ema") if config.ema else None
+        self.discriminator = Discriminator(
+            config.image_size,
+            config.channels,
+            config.d_width,
+            config.initializer,
+            config.seed,
+            dtype=POLICIES[config.precision],
+        )
+        # Keras builds variables at the first call, and an optimiser needs them to exist.
+        for network in self.networks().values():
+            latent = network is not self.discriminator
+            shape = (config.latent_dim,) if latent else (config.image_size, config.image_size, config.channels)
+            network(np.zeros((1, *shape), "float32"))
+        self.g_optimizer, self.d_optimizer = self._new_optimizer(), self._new_optimizer()
+        self.g_optimizer.build(self.generator.trainable_variables)
+        self.d_optimizer.build(self.discriminator.trainable_variables)
+
+    def _new_generator(self, name: str) -> Generator:
+        c = self.config
+        dtype = POLICIES[c.precision]
+        return Generator(c.image_size, c.channels, c.g_width, c.latent_dim, c.initializer, c.seed, name, dtype=dtype)
+
+    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+        c = self.config
+        return keras.optimizers.Adam(c.learning_rate, beta_1=c.beta1, beta_2=c.beta2, epsilon=1e-8)
+
+    def networks(self) -> dict[str, keras.Model]:
+        """The networks that there are, by name."""
+        networks = {"g": self.generator, "d": self.discriminator}
+        return networks | ({"g_ema": self.ema_generator} if self.ema_generator else {})
+
+    def latent(self, key, n: int, part: int = 0):
+        """z of one update: float32 [n, latent_dim], fixed by (seed, key, part)."""
+        return self._random(self.config.latent, (n, self.config.latent_dim), key, part)
+
+    def _random(self, distribution: str, shape, key, part: int):
+        seed = tf.random.fold_in(tf.constant([self.config.seed, 0], tf.int64), key)
+        seed = tf.random.fold_in(seed, part)
+        # Philox by name: left to itself TensorFlow picks by device, and the numbers would depend on it.
+        if distribution == "normal":
+            return tf.random.stateless_normal(shape, seed, alg="philox")
+        low = -1.0 if distribution == "uniform" else 0.0
+        return tf.random.stateless_uniform(shape, seed, low, 1.0, alg="philox")
+
+    @tf.function
+    def train_step(self, batches, step):
+        """One step of Algorithm 1 (Goodfellow et al. 2014).
+
+        Args:
+          batches: uint8 [d_steps, N, H, W, C], one real batch for each update of D.
+          step: int64 scalar. With the seed it fixes every number drawn here.
+
+        Returns:
+          dict of float32 scalars, all of the last update of each network: d_loss = d_loss_real + d_loss_fake
+          (+ penalty), g_loss, d_x = mean sigma(D(x)), d_g_z = mean sigma(D(G(z))) as D's update saw it,
+          d_grad_norm and g_grad_norm (L2 over all weights).
+        """
+        for i in range(self.config.d_steps):
+            z = self.latent(step, batches.shape[1], i)
+            with tf.GradientTape() as g_tape:
+                fake = self.generator(z, training=True)
+            d_metrics = self.update_discriminator(to_float(batches[i]), fake, step, i)
+
+        # The first update of G takes up the forward pass that D was just shown: same z, same weights.
+        for j in range(self.config.g_steps):
+            if j > 0:
+                with tf.GradientTape() as g_tape:
+                    fake = self.generator(z, training=True)
+            g_metrics = self.update_generator(fake, g_tape)
+
+        self.update_average()
+        return d_metrics | g_metrics
+
+    def update_discriminator(self, real, fake, step, i):
+        """D descends its loss on one real and one generated batch, each normalised by itself."""
+        weights = self.discriminator.trainable_variables
+        with tf.GradientTape() as tape:
+            real_logits = self.discriminator(real, training=True)
+            fake_logits = self.discriminator(tf.stop_gradient(fake), training=True)
+            loss_real, loss_fake = self.loss.real(real_logits), self.loss.fake(fake_logits)
+            loss = loss_real + loss_fake
+            if self.loss.gradient_penalty:
+                loss += self.loss.gradient_penalty * self.gradient_penalty(real, fake, step, i)
+        gradients = tape.gradient(loss, weights)
+        self.d_optimizer.apply(gradients, weights)
+        return {
+            "d_loss": loss,
+            "d_loss_real": loss_real,
+            "d_loss_fake": loss_fake,
+            "d_x": tf.reduce_mean(tf.sigmoid(real_logits)),
+            "d_g_z": tf.reduce_mean(tf.sigmoid(fake_logits)),
+            "d_grad_norm": tf.linalg.global_norm(gradients),
+        }
+
+    def update_generator(self, fake, g_tape):
+        """G descends its loss: the gradient comes back through D to the images, and from there through G."""
+        weights = self.generator.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as d_tape:
+            d_tape.watch(fake)
+            loss = self.loss.generator(self.discriminator(fake, training=True))
+        gradients = g_tape.gradient(fake, weights, output_gradients=d_tape.gradient(loss, fake))
+        self.g_optimizer.apply(gradients, weights)
+        return {"g_loss": loss, "g_grad_norm": tf.linalg.global_norm(gradients)}
+
+    def gradient_penalty(self, real, fake, step, i):
+        """Mean of (|grad D| - 1)^2 at random points between real and fake (Gulrajani et al. 2017, eq. 3)."""
+        share = self._random("share", (real.shape[0], 1, 1, 1), step, PENALTY + i)
+        between = tf.stop_gradient(real + share * (fake - real))
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(between)
+            logits = self.discriminator(between, training=True)
+        gradient = tape.gradient(logits, between)
+        # The small number keeps the square root's derivative finite at zero.
+        norms = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
+        return tf.reduce_mean(tf.square(norms - 1.0))
+
+    def update_average(self):
+        """The averaged generator moves (1 - ema) of the way to the generator, batch norm statistics too."""
+        if self.ema_generator is None:
+            return
+        for average, value in zip(self.ema_generator.variables, self.generator.variables):
+            average.assign_sub((average - value) * (1.0 - self.config.ema))
+
+    def generate(self, n: int, seed: int = 0, raw: bool = False, batch_size: int = 64) -> np.ndarray:
+        """`n` images, uint8 [n, H, W, C], from the averaged generator if there is one (unless `raw`).
+
+        Image i depends on (seed, i) alone: asking for more images does not change the first ones.
+        """
+        return self.decode(self.sample_latents(n, seed), raw, batch_size)
+
+    def sample_latents(self, n: int, seed: int = 0) -> np.ndarray:
+        """float32 [n, latent_dim]; row i depends on (seed, i) alone, not on n."""
+        draw, shape = np.random.default_rng(seed), (n, self.config.latent_dim)
+        z = draw.standard_normal(shape) if self.config.latent == "normal" else draw.uniform(-1.0, 1.0, shape)
+        return z.astype("float32")
+
+    def decode(self, z: np.ndarray, raw: bool = False, batch_size: int = 64) -> np.ndarray:
+        """G(z) in inference mode: float [n, latent_dim] -> uint8 [n, H, W, C]."""
+        network = self.generator if raw or self.ema_generator is None else self.ema_generator
+        parts = [self._decode(network, tf.constant(z[i : i + batch_size])) for i in range(0, len(z), batch_size)]
+        c = self.config
+        return np.concatenate([np.zeros((0, c.image_size, c.image_size, c.channels), np.uint8), *parts])
+
+    @tf.function(reduce_retracing=True)
+    def _decode(self, network, z):
+        return to_uint8(network(z, training=False))

@@ -1,0 +1,179 @@
+"""The two networks of the article (rows A1-A3), for 32, 64 and 128 px. Keras 3 operations only."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import layers, ops
+
+KERNEL = 5
+LEAKY_SLOPE = 0.2
+BN_MOMENTUM = 0.9
+BN_EPSILON = 1e-5
+
+
+def kernel_initializer(name: str, fan_in: float, seed: int) -> keras.initializers.Initializer:
+    """Initial weights of one kernel.
+
+    Args:
+      name: "article" is truncated Glorot normal, variance 2 / (fan_in + fan_out) (row A3); "paper" is
+        N(0, 0.02) (Radford et al. 2016); "he" is N(0, 2 / fan_in) (He et al. 2015).
+      fan_in: inputs that reach one output. A transposed convolution of stride s gives each output only
+        1/s^2 of its taps, which Keras's own He initialiser does not know: hence the argument.
+      seed: fixes the values.
+    """
+    if name == "article":
+        # Keras truncates at two standard deviations and rescales; so did the reference's TF 1 initialiser.
+        return keras.initializers.GlorotNormal(seed=seed)
+    if name == "paper":
+        return keras.initializers.RandomNormal(0.0, 0.02, seed=seed)
+    if name == "he":
+        return keras.initializers.RandomNormal(0.0, math.sqrt(2.0 / fan_in), seed=seed)
+    raise ValueError(f"unknown initializer {name!r}")
+
+
+def _batch_norm(name: str, seed: int) -> layers.BatchNormalization:
+    # gamma ~ N(1, 0.02): row A3.
+    gamma = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)
+    return layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, gamma_initializer=gamma, name=name)
+
+
+def _levels(image_size: int) -> int:
+    """How often 4x4 is doubled to reach `image_size`."""
+    levels = int(math.log2(image_size)) - 2
+    if 4 * 2**levels != image_size or levels < 1:
+        raise ValueError(f"image_size must be a power of two from 8, not {image_size}")
+    return levels
+
+
+def _maps(width: int, level: int) -> int:
+    """Maps `level` doublings away from the image: width, 2, 4, 8 times width, and no more (128 px)."""
+    return width * min(2**level, 8)
+
+
+class _Network(keras.Model):
+    """Keeps its constructor's arguments, so that Keras can save and load it as `.keras`."""
+
+    def __init__(self, settings: dict, **kwargs):
+        super().__init__(**kwargs)
+        self._settings = settings
+
+    def get_config(self) -> dict:
+        return super().get_config() | self._settings
+
+
+@keras.saving.register_keras_serializable("dcgan_tf")
+class Generator(_Network):
+    """z -> image: Dense to 4x4, then 5x5 stride-2 transposed convolutions up to the image (row A1).
+
+    At 64 px and width 64: 4x4x512, 8x8x256, 16x16x128, 32x32x64, 64x64x3; batch norm and ReLU after all but
+    the last, which has tanh. Layers: h0 (dense), h1.. (transposed convolutions), hK_bn, hK_relu. Where batch
+    norm follows there is no bias: it would be subtracted again.
+
+    Call: float [N, latent_dim] -> float32 [N, image_size, image_size, channels] in [-1, 1].
+    """
+
+    def __init__(
+        self, image_size=64, channels=3, width=64, latent_dim=100, initializer="article", seed=0, name="g", **kwargs
+    ):
+        settings = dict(image_size=image_size, channels=channels, width=width, latent_dim=latent_dim)
+        super().__init__(settings | dict(initializer=initializer, seed=seed), name=name, **kwargs)
+        levels = _levels(image_size)
+        self.latent_dim = latent_dim
+        policy = self.dtype_policy
+
+        def init(k, fan_in):
+            return kernel_initializer(initializer, fan_in, seed=2 * k + 1000 * seed)
+
+        maps = _maps(width, levels - 1)
+        self.convs = [
+            layers.Dense(4 * 4 * maps, use_bias=False, kernel_initializer=init(0, latent_dim), dtype=policy, name="h0")
+        ]
+        self.reshape = layers.Reshape((4, 4, maps), name="h0_reshape", dtype=policy)
+        self.norms, self.relus = [], []
+        for k in range(levels):
+            self.norms.append(_batch_norm(f"h{k}_bn", seed=2 * k + 1 + 1000 * seed))
+            self.relus.append(layers.ReLU(name=f"h{k}_relu", dtype=policy))
+            last = k == levels - 1
+            fan_in = maps * KERNEL**2 / 4
+            maps = channels if last else _maps(width, levels - 2 - k)
+            self.convs.append(
+                layers.Conv2DTranspose(
+                    maps,
+                    KERNEL,
+                    strides=2,
+                    padding="same",
+                    use_bias=last,
+                    kernel_initializer=init(k + 1, fan_in),
+                    dtype=policy,
+                    name=f"h{k + 1}",
+                )
+            )
+        self.tanh = layers.Activation("tanh", dtype="float32", name=f"h{levels}_tanh")
+
+    def call(self, z, training=False):
+        x = self.reshape(self.convs[0](z))
+        for norm, relu, conv in zip(self.norms, self.relus, self.convs[1:]):
+            x = conv(relu(norm(x, training=training)))
+        return self.tanh(x)
+
+
+@keras.saving.register_keras_serializable("dcgan_tf")
+class Discriminator(_Network):
+    """Image -> logit: 5x5 stride-2 convolutions down to 4x4, then Dense 1 (row A2).
+
+    At 64 px and width 64: 32x32x64, 16x16x128, 8x8x256, 4x4x512; LeakyReLU 0.2 after each, batch norm in all
+    but the first. Layers: h0.. (convolutions), hK_bn, hK_lrelu, and the last hK (dense).
+
+    Call: float [N, image_size, image_size, channels] in [-1, 1] -> float32 [N, 1], the logit of "real".
+    """
+
+    def __init__(self, image_size=64, channels=3, width=64, initializer="article", seed=0, name="d", **kwargs):
+        settings = dict(image_size=image_size, channels=channels, width=width)
+        super().__init__(settings | dict(initializer=initializer, seed=seed), name=name, **kwargs)
+        levels = _levels(image_size)
+        policy = self.dtype_policy
+
+        def init(k, fan_in):
+            # 500: apart from the generator's seeds, so that layers of one shape do not start as twins.
+            return kernel_initializer(initializer, fan_in, seed=2 * k + 500 + 1000 * seed)
+
+        self.convs, self.norms, self.lrelus = [], [], []
+        maps = channels
+        for k in range(levels):
+            fan_in, maps = maps * KERNEL**2, _maps(width, k)
+            self.convs.append(
+                layers.Conv2D(
+                    maps,
+                    KERNEL,
+                    strides=2,
+                    padding="same",
+                    use_bias=k == 0,
+                    kernel_initializer=init(k, fan_in),
+                    dtype=policy,
+                    name=f"h{k}",
+                )
+            )
+            if k > 0:
+                self.norms.append(_batch_norm(f"h{k}_bn", seed=2 * k + 501 + 1000 * seed))
+            self.lrelus.append(layers.LeakyReLU(LEAKY_SLOPE, name=f"h{k}_lrelu", dtype=policy))
+        self.flatten = layers.Flatten(name=f"h{levels}_flatten", dtype=policy)
+        dense = init(levels, 4 * 4 * maps)
+        self.dense = layers.Dense(1, kernel_initializer=dense, dtype="float32", name=f"h{levels}")
+
+    def call(self, images, training=False):
+        x = self.lrelus[0](self.convs[0](images))
+        for conv, norm, lrelu in zip(self.convs[1:], self.norms, self.lrelus[1:]):
+            x = lrelu(norm(conv(x), training=training))
+        return self.dense(self.flatten(x))
+
+
+def to_float(images):
+    """uint8 [0, 255] -> float32 [-1, 1]."""
+    return ops.cast(images, "float32") / 127.5 - 1.0
+
+
+def to_uint8(images):
+    """float [-1, 1] -> uint8 [0, 255], rounded; what lies outside is clipped."""
+    return ops.cast(ops.clip(ops.round((ops.cast(images, "float32") + 1.0) * 127.5), 0, 255), "uint8")

@@ -1,0 +1,39 @@
+"""Get a data set ready: download or draw it, decode it once, and see what it holds.
+
+python -m dcgan_tf.prepare --dataset=sully_chen --download
+python -m dcgan_tf.prepare --dataset=synthetic_road
+python -m dcgan_tf.prepare --dataset=folder --data_dir=my/images --check
+"""
+
+from pathlib import Path
+
+from dcgan_tf import flags
+
+SETTINGS = ("dataset", "data_dir", "cache_dir", "num_images", "crop", "image_size", "channels", "seed", "sample_grid")
+
+flags.define_config(*SETTINGS)
+flags.define("download", False, "download the set first, if it is not there (sully_chen)")
+flags.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
+flags.define("url", "", "a mirror's address of the archive, in place of Google Drive")
+flags.define("sha256", "", "SHA-256 of the archive, checked if given")
+flags.define("check", False, "print what the set holds, and write a picture of random samples")
+flags.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")
+
+
+def main() -> None:
+    config, given = flags.given_config(), flags.FLAGS
+    from dcgan_tf.datasets import packed, preparing
+
+    if given.download:
+        preparing.download(config, given.year, given.url, given.sha256)
+    ready = packed.open_packed(config)
+    print(f"Ready: {ready.summary()}.")
+    if given.check:
+        picture = Path(given.output or f"{config.cache_dir}/{config.dataset}-samples.png")
+        preparing.save_random_samples(ready, picture, *config.grid_shape, config.seed)
+        print(preparing.describe(ready))
+        print(f"  random samples: {picture}")
+
+
+if __name__ == "__main__":
+    flags.run(main, __doc__)

@@ -1,0 +1,100 @@
+"""TensorBoard events of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from dcgan_tf.config import Config
+from dcgan_tf.errors import UserError
+from dcgan_tf.files import replacing
+from dcgan_tf.gan.dcgan import DCGAN
+
+SCALARS_EVERY = 10  # steps; metrics.csv has every step
+# TensorBoard groups scalars by what stands before the slash.
+TAGS = {
+    "d_loss": "loss/discriminator",
+    "g_loss": "loss/generator",
+    "d_loss_real": "loss_parts/discriminator_on_real",
+    "d_loss_fake": "loss_parts/discriminator_on_fake",
+    "d_x": "probability_of_real/D(x)",
+    "d_g_z": "probability_of_real/D(G(z))",
+    "d_grad_norm": "gradient_norm/discriminator",
+    "g_grad_norm": "gradient_norm/generator",
+}
+
+
+class Events:
+    """Writes scalars, grids and histograms below `folder`; events from `step` on, of an earlier try, are removed."""
+
+    def __init__(self, folder: Path, config: Config, step: int):
+        self._histogram_every = config.histogram_every
+        _cut(folder, step)
+        self._writer = tf.summary.create_file_writer(str(folder))
+        if step == 0:
+            settings = json.loads(config.to_json())
+            table = "\n".join(["| setting | value |", "|---|---|"] + [f"| {k} | {v} |" for k, v in settings.items()])
+            with self._writer.as_default(step=0):
+                tf.summary.text("config", table)
+
+    def __enter__(self) -> Events:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._writer.close()
+
+    def add_step(self, step: int, metrics: dict[str, float], images_per_second: float, gan: DCGAN) -> None:
+        """Scalars of every tenth step, and now and then how the weights are distributed."""
+        with self._writer.as_default(step=step):
+            if step % SCALARS_EVERY == 0:
+                for name, tag in TAGS.items():
+                    tf.summary.scalar(tag, metrics[name])
+                tf.summary.scalar("speed/images_per_second", images_per_second)
+                for name, network in (("generator", gan.generator), ("discriminator", gan.discriminator)):
+                    tf.summary.scalar(f"weight_norm/{name}", tf.linalg.global_norm(network.trainable_variables))
+            if (step + 1) % self._histogram_every == 0:
+                for name, network in gan.networks().items():
+                    for variable in network.trainable_variables:
+                        tf.summary.histogram(f"{name}/{variable.path.partition('/')[2]}", variable.value)
+
+    def add_image(self, step: int, name: str, image) -> None:
+        """One picture, uint8 [H, W, C]."""
+        with self._writer.as_default(step=step):
+            tf.summary.image(name, image[None])
+
+    def flush(self) -> None:
+        """Everything so far is in the file.
+
+        Raises:
+          UserError: the disk is full.
+        """
+        try:
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            raise UserError(f"TensorBoard events cannot be written: {error.message}") from None
+
+
+def _cut(folder: Path, step: int) -> None:
+    """Keep only what was written before `step`, in one file: a continued run must not draw its curves twice."""
+    old = sorted(folder.glob("events.out.tfevents.*"))
+    if not old:
+        return
+    if step > 0:
+        with replacing(old[0].with_name(old[0].name + ".kept")) as temporary:
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                for record in _records(old):
+                    if tf.compat.v1.Event.FromString(record).step < step:
+                        writer.write(record)
+    for path in old:
+        path.unlink()
+
+
+def _records(paths: list[Path]):
+    for path in paths:
+        try:
+            for record in tf.data.TFRecordDataset(str(path)):
+                yield record.numpy()
+        except tf.errors.DataLossError:
+            continue  # the process was killed while it wrote the last record of this file

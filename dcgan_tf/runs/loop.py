@@ -1,0 +1,145 @@
+"""The training run: from a config to a trained DCGAN, continued wherever it was left."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from dcgan_tf.config import Config
+from dcgan_tf.console import Progress, say
+from dcgan_tf.datasets.packed import Packed, open_packed
+from dcgan_tf.datasets.pipeline import batches, steps_per_epoch
+from dcgan_tf.errors import UserError
+from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.pictures.grids import grid
+from dcgan_tf.runs import checkpoints, gallery
+from dcgan_tf.runs.directory import RunDirectory, opened_for_training
+from dcgan_tf.runs.events import Events
+from dcgan_tf.runs.records import Records
+from dcgan_tf.runs.stopping import StopRequest
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a run.
+
+    Attributes:
+      directory: where everything is.
+      gan: the networks as they are now.
+      step, last_step: steps done, and to be done in all.
+      pictures: what was drawn of it.
+      signal: the signal that stopped it early, or None.
+    """
+
+    directory: RunDirectory
+    gan: DCGAN
+    step: int
+    last_step: int
+    pictures: list[Path]
+    signal: int | None = None
+
+    def summary(self) -> str:
+        """What there is to look at, and with which commands."""
+        lines = [f"{self.step:,} of {self.last_step:,} steps are done. Everything is in {self.directory.path}:"]
+        lines += [f"  {path}" for path in self.pictures]
+        lines.append(f"Curves: tensorboard --logdir {self.directory.path}")
+        lines.append(f"More images: python -m dcgan_tf.sample --run={self.directory.path}")
+        return "\n".join(lines)
+
+
+def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False) -> Run:
+    """Train, or continue the run in `run_dir` (default: `runs/<dataset>-<preset>`) from its last checkpoint.
+
+    Killed at any moment and called again, it ends with the weights of the undisturbed run, bit for bit (on a
+    CPU with the same number of threads).
+
+    Args:
+      config: what to learn and how.
+      run_dir: where everything is written.
+      fresh: start over; an old run is moved aside, not deleted.
+
+    Raises:
+      UserError: the data set, the run folder or the disk does not allow it, or the losses are no longer finite.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise UserError("training needs Keras on TensorFlow: unset KERAS_BACKEND, or set it to tensorflow.")
+    packed = open_packed(config)
+    per_epoch = steps_per_epoch(len(packed.images), config)
+    last_step = config.epochs * per_epoch
+    if config.max_steps:
+        last_step = min(last_step, config.max_steps)
+    data = {"dataset": config.dataset, "images": len(packed.images), "sha256": packed.manifest["sha256"]}
+
+    with opened_for_training(Path(run_dir or config.default_run_dir), config, data, fresh) as run:
+        gan = DCGAN(config)
+        step = checkpoints.restore_newest(run.checkpoints, gan)
+        if step:
+            say(f"{run.path}: continues at step {step:,}." if step < last_step else f"{run.path}: all steps are done.")
+        stopped_by = None
+        if step < last_step:
+            step, stopped_by = _train_steps(gan, packed, run, step, last_step, per_epoch)
+        pictures = gallery.finish(run, config, per_epoch)
+    return Run(run, gan, step, last_step, pictures, stopped_by)
+
+
+def _train_steps(
+    gan: DCGAN, packed: Packed, run: RunDirectory, first: int, last: int, per_epoch: int
+) -> tuple[int, int | None]:
+    """Train the steps first .. last - 1. Returns the steps done and the signal that asked to stop, if one did."""
+    config = gan.config
+    images_per_step = config.batch_size * config.d_steps
+    with (
+        StopRequest() as stop,
+        Records(run.log_file, run.metrics_file, first) as records,
+        Events(run.tensorboard, config, first) as events,
+        Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
+    ):
+        data = batches(packed.images, config, first, last)
+        started = time.perf_counter()
+        for step in range(first, last):
+            batch = next(data)
+            metrics = gan.train_step(batch, tf.constant(step, tf.int64))
+            metrics = {name: float(value) for name, value in metrics.items()}
+            seconds, started = time.perf_counter() - started, time.perf_counter()
+            _check_finite(metrics, step, run)
+
+            epoch, index = divmod(step, per_epoch)
+            done = step + 1
+            end_of_epoch = done % per_epoch == 0
+            records.add(step, config.epochs, per_epoch, seconds, metrics)
+            events.add_step(step, metrics, images_per_step / seconds, gan)
+            shown.advance(
+                note=f"epoch {epoch + 1}/{config.epochs}, d_loss {metrics['d_loss']:.3f}, "
+                f"g_loss {metrics['g_loss']:.3f}, {images_per_step / seconds:.0f} images/s"
+            )
+            if done % config.sample_every == 0 or end_of_epoch or step == 0 or done == last:
+                samples = gallery.sample_grid(gan)
+                gallery.save_sample(run, epoch, index, samples)
+                events.add_image(step, "samples", samples)
+                events.add_image(step, "real_batch", grid(batch[-1].numpy(), config.grid_shape[1]))
+            if done % config.checkpoint_every == 0 or end_of_epoch or done == last or stop.signal:
+                # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
+                records.sync()
+                events.flush()
+                checkpoints.save(run.checkpoints, gan, done)
+                checkpoints.prune(run.checkpoints, config.keep_checkpoints, per_epoch * config.keep_every_epochs)
+            if stop.signal:
+                return done, stop.signal
+    return last, None
+
+
+def _check_finite(metrics: dict[str, float], step: int, run: RunDirectory) -> None:
+    # Gradient norms are among them: finite gradients keep weights finite, so a checkpoint is never of NaNs.
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        kept = checkpoints.saved_steps(run.checkpoints)
+        last_good = f"the checkpoint of step {kept[-1]:,} is kept" if kept else "there was no checkpoint yet"
+        raise UserError(
+            f"training stopped at step {step:,}: {', '.join(bad)} not finite; {last_good}. "
+            "Try a smaller --learning_rate or another --loss or --seed."
+        )

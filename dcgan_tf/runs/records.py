@@ -1,0 +1,80 @@
+"""`train.log` and `metrics.csv`: a line a step, and cut back to the checkpoint when a run is continued."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.files import write_error, write_text
+
+# time: seconds that the step took. The rest is what `DCGAN.train_step` returns.
+COLUMNS = ("step", "epoch", "time", "d_loss", "g_loss") + (
+    "d_loss_real", "d_loss_fake", "d_x", "d_g_z", "d_grad_norm", "g_grad_norm",
+)  # fmt: skip
+
+
+class Records:
+    """Appends one line a step to both files.
+
+    Args:
+      log_file: `train.log`, in the format of row A6.
+      metrics_file: `metrics.csv`, with `COLUMNS`.
+      step: the steps done at the checkpoint that the run goes on from; later lines are cut off.
+    """
+
+    def __init__(self, log_file: Path, metrics_file: Path, step: int):
+        log = _first_lines(log_file, step)
+        metrics = _first_lines(metrics_file, step + 1) or [",".join(COLUMNS)]
+        write_text(log_file, "".join(line + "\n" for line in log))
+        write_text(metrics_file, "".join(line + "\n" for line in metrics))
+        # Line by line to the system, so that a killed process loses no line it wrote.
+        self._log = open(log_file, "a", encoding="utf-8", buffering=1)
+        self._metrics = open(metrics_file, "a", encoding="utf-8", buffering=1)
+
+    def __enter__(self) -> Records:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._log.close()
+        self._metrics.close()
+
+    def add(self, step: int, epochs: int, steps_per_epoch: int, seconds: float, metrics: dict[str, float]) -> None:
+        """One finished step; `step` counts from 0 over the whole run.
+
+        Raises:
+          UserError: the disk is full.
+        """
+        epoch, index = divmod(step, steps_per_epoch)
+        row = {"step": step, "epoch": epoch, "time": f"{seconds:.4f}"}
+        row |= {name: f"{metrics[name]:.9g}" for name in COLUMNS[3:]}
+        try:
+            self._log.write(
+                f"Epoch: [{epoch:2d}/{epochs:2d}] [{index:4d}/{steps_per_epoch:4d}] time: {seconds:.4f}, "
+                f"d_loss: {metrics['d_loss']:.8f}, g_loss: {metrics['g_loss']:.8f}\n"
+            )
+            self._metrics.write(",".join(str(row[name]) for name in COLUMNS) + "\n")
+        except OSError as error:
+            raise write_error(error, Path(self._metrics.name)) from error
+
+    def sync(self) -> None:
+        """Have both files on the disk, not only with the system: before a checkpoint that counts on them."""
+        for file in (self._log, self._metrics):
+            os.fsync(file.fileno())
+
+
+def _first_lines(path: Path, count: int) -> list[str]:
+    """The first `count` whole lines of a text file; the last one written may be half."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+    return lines[:count]
+
+
+def read_metrics(path: Path) -> dict[str, np.ndarray]:
+    """`metrics.csv` as float64 [steps] for each column."""
+    with open(path, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS}

@@ -1,0 +1,772 @@
+"""Downloads from a real HTTP server on this machine, and archives made to break or to escape.
+
+Of gdown everything runs but the last step to the network: the addresses of Google Drive are led to the
+local server (see `google_drive`). No test reaches beyond 127.0.0.1.
+"""
+
+import contextlib
+import errno
+import gzip
+import hashlib
+import io
+import os
+import random
+import re
+import shutil
+import socket
+import stat
+import struct
+import sys
+import tarfile
+import threading
+import types
+import zipfile
+import zlib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from dcgan_tf.datasets import download
+from dcgan_tf.datasets.download import fetch, fetch_from_google_drive, unpack
+from dcgan_tf.errors import UserError
+
+CONTENT = random.Random(0).randbytes(3_000_000)
+OTHER = random.Random(1).randbytes(3_000_000)
+
+
+# A server that misbehaves as told
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        wanted, condition = self.headers["Range"], self.headers["If-Range"]
+        content, status, headers = server.content, server.status, dict(server.validators)
+        begin, end = 0, len(content)
+        if status == 200 and wanted and server.ranges:
+            current = condition is None or condition in server.validators.values()
+            if current or not server.heeds_if_range:
+                begin = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
+                status = 206 if begin < len(content) else 416
+                headers["Content-Range"] = (
+                    f"bytes {begin + server.shift}-{end - 1}/{end}" if status == 206 else f"bytes */{end}"
+                )
+        body = b"no such range" if status == 416 else content[begin:end]
+        server.log.append(
+            types.SimpleNamespace(path=self.path, range=wanted, if_range=condition, status=status)
+        )
+        self.send_response(status)
+        for name, value in {"Content-Type": server.content_type, **headers, **server.extra}.items():
+            self.send_header(name, value)
+        if server.announces:
+            self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        cut = server.cuts.pop(0) if server.cuts else None
+        self.wfile.write(body[:cut])
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.content_type, self.status = CONTENT, "application/zip", 200
+        self.validators = {"ETag": '"one"'}
+        self.extra = {}  # more headers
+        self.ranges = True  # whether it knows Range
+        self.heeds_if_range = True
+        self.announces = True  # whether it sends Content-Length
+        self.shift = 0  # a lie about where the range begins
+        self.cuts = []  # per request: after how many bytes the connection ends; None: at the end
+        self.log = []
+        self.url = f"http://127.0.0.1:{self.server_port}/archive.zip"
+
+    def handle_error(self, *_):
+        """A client that hangs up, as some tests want it, is no news."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "data" / "archive.zip"
+
+
+def interrupted(server, target, at=1_000_000):
+    """Leave a part of `at` bytes, as a call leaves it whose tries were all used up."""
+    server.cuts = [at, *[0] * (download.TRIES - 1)]
+    with pytest.raises(UserError, match="the same command continues"):
+        fetch(server.url, target)
+    server.cuts, server.log[:] = [], []
+    assert not target.exists()
+    assert part(target).read_bytes() == server.content[:at]
+
+
+def part(target):
+    return target.with_name(target.name + ".part")
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+# fetch: whole downloads
+
+
+def test_fetch_downloads_the_bytes_and_leaves_nothing_else(server, target):
+    assert fetch(server.url, target) == target
+    assert target.read_bytes() == CONTENT
+    assert files(target.parent) == ["archive.zip"]
+    assert [entry.range for entry in server.log] == [None]
+
+
+def test_fetch_without_an_announced_length(server, target):
+    server.announces = False
+    assert fetch(server.url, target).read_bytes() == CONTENT
+
+
+def test_fetch_of_an_empty_file(server, target):
+    server.content = b""
+    assert fetch(server.url, target).read_bytes() == b""
+
+
+def test_fetch_leaves_a_whole_target_alone(server, target):
+    target.parent.mkdir()
+    target.write_bytes(b"mine")
+    fetch(server.url, target)
+    assert target.read_bytes() == b"mine"
+    assert server.log == []
+
+
+def test_fetch_shows_its_progress_in_bytes(server, target, monkeypatch):
+    interrupted(server, target)
+    seen = []
+
+    class Spy(download.Progress):
+        def __init__(self, what, total, unit, initial=0):
+            super().__init__(what, total, unit, initial)
+            seen.append(self)
+
+    monkeypatch.setattr(download, "Progress", Spy)
+    fetch(server.url, target)
+    assert [(s.what, s.total, s.unit, s._initial, s.done) for s in seen] == [
+        ("downloading archive.zip", 3_000_000, "B", 1_000_000, 3_000_000)
+    ]
+
+
+# fetch: resuming
+
+
+def test_a_cut_connection_goes_on_at_the_offset(server, target):
+    server.cuts = [1_000_000, 500_000]
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [(entry.range, entry.if_range, entry.status) for entry in server.log] == [
+        (None, None, 200),
+        ("bytes=1000000-", '"one"', 206),
+        ("bytes=1500000-", '"one"', 206),
+    ]
+
+
+def test_a_later_call_asks_only_for_the_rest(server, target):
+    interrupted(server, target)
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [(entry.range, entry.status) for entry in server.log] == [("bytes=1000000-", 206)]
+    assert files(target.parent) == ["archive.zip"]
+
+
+def test_an_interrupt_by_the_user_keeps_the_part(server, target, monkeypatch):
+    def advance(self, units, note=""):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(download.Progress, "advance", advance)
+        fetch(server.url, target)
+    kept = part(target).stat().st_size
+    assert 0 < kept < len(CONTENT)
+    server.log.clear()
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [entry.range for entry in server.log] == [f"bytes={kept}-"]
+
+
+def test_last_modified_serves_where_the_tag_is_weak(server, target):
+    server.validators = {"ETag": 'W/"one"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
+    interrupted(server, target)
+    fetch(server.url, target)
+    assert [entry.if_range for entry in server.log] == ["Mon, 01 Jan 2024 00:00:00 GMT"]
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("validators", [{}, {"ETag": 'W/"one"'}])
+def test_a_file_of_unknown_version_starts_over(server, target, validators):
+    server.validators = validators
+    server.cuts = [1_000_000]
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [entry.range for entry in server.log] == [None, None]
+
+
+def test_a_server_without_range_starts_over(server, target):
+    interrupted(server, target)
+    server.ranges = False
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [(entry.range, entry.status) for entry in server.log] == [("bytes=1000000-", 200)]
+
+
+@pytest.mark.parametrize("content", [OTHER, OTHER[:500_000]], ids=["as long", "shorter than the part"])
+@pytest.mark.parametrize("heeds_if_range", [True, False])
+def test_another_version_on_the_server_is_not_glued_on(server, target, content, heeds_if_range):
+    interrupted(server, target)
+    server.content, server.validators, server.heeds_if_range = content, {"ETag": '"two"'}, heeds_if_range
+    assert fetch(server.url, target).read_bytes() == content
+    assert [entry.range for entry in server.log] == ["bytes=1000000-"] + [None] * (not heeds_if_range)
+
+
+def test_another_length_under_the_same_tag_is_not_glued_on(server, target):
+    interrupted(server, target)
+    server.content = OTHER + b"more"
+    assert fetch(server.url, target).read_bytes() == OTHER + b"more"
+
+
+def test_the_part_of_another_address_is_not_continued(server, target):
+    interrupted(server, target)
+    server.content = OTHER
+    assert fetch(server.url + "?other", target).read_bytes() == OTHER
+    assert [entry.range for entry in server.log] == [None]
+
+
+@pytest.mark.parametrize("text", [None, "", '{"url": "htt'])
+def test_a_part_without_its_record_starts_over(server, target, text):
+    interrupted(server, target)
+    sidecar = target.with_name("archive.zip.part.json")
+    sidecar.unlink() if text is None else sidecar.write_text(text)
+    server.content = OTHER
+    assert fetch(server.url, target).read_bytes() == OTHER
+    assert [entry.range for entry in server.log] == [None]
+
+
+def test_a_range_that_begins_elsewhere_is_not_glued_on(server, target):
+    interrupted(server, target)
+    server.shift = 7
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [(entry.range, entry.status) for entry in server.log] == [("bytes=1000000-", 206), (None, 200)]
+
+
+def test_416_for_a_complete_part_finishes_it(server, target):
+    interrupted(server, target)
+    part(target).write_bytes(CONTENT)
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [(entry.range, entry.status) for entry in server.log] == [("bytes=3000000-", 416)]
+
+
+def test_416_for_a_part_that_is_too_long_starts_over(server, target):
+    interrupted(server, target)
+    part(target).write_bytes(OTHER + OTHER)
+    assert fetch(server.url, target).read_bytes() == CONTENT
+    assert [entry.status for entry in server.log] == [416, 200]
+
+
+def test_tries_end_with_an_error_and_the_part_stays(server, target):
+    server.cuts = [100_000] * 99
+    with pytest.raises(
+        UserError, match=r"failed 5 times \(it ended at 500,000 of 3,000,000 bytes\).*continues"
+    ):
+        fetch(server.url, target)
+    assert len(server.log) == download.TRIES
+    assert part(target).read_bytes() == CONTENT[:500_000]
+
+
+# fetch: refusals
+
+
+def test_sha256_of_the_right_file(server, target):
+    assert fetch(server.url, target, hashlib.sha256(CONTENT).hexdigest().upper()).is_file()
+    assert fetch(server.url, target, hashlib.sha256(CONTENT).hexdigest()).is_file()
+    assert len(server.log) == 1
+
+
+def test_sha256_of_another_file_removes_the_part(server, target):
+    with pytest.raises(UserError, match="another file than expected"):
+        fetch(server.url, target, hashlib.sha256(OTHER).hexdigest())
+    assert files(target.parent) == []
+
+
+def test_sha256_of_a_target_that_was_there(server, target):
+    fetch(server.url, target)
+    with pytest.raises(UserError, match=re.escape(f"{target} is not the file of sha256")):
+        fetch(server.url, target, hashlib.sha256(OTHER).hexdigest())
+    assert target.exists()
+
+
+def test_sha256_holds_for_a_resumed_file(server, target):
+    interrupted(server, target)
+    part(target).write_bytes(OTHER[:1_000_000])  # damaged on the disk
+    with pytest.raises(UserError, match="another file than expected"):
+        fetch(server.url, target, hashlib.sha256(CONTENT).hexdigest())
+    assert fetch(server.url, target, hashlib.sha256(CONTENT).hexdigest()).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_an_http_error_is_said_and_keeps_the_part(server, target, status):
+    interrupted(server, target)
+    server.status = status
+    with pytest.raises(UserError, match=f"answers {status} .*browser and put it at {re.escape(str(target))}"):
+        fetch(server.url, target)
+    assert part(target).read_bytes() == CONTENT[:1_000_000]
+    assert len(server.log) == 1
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_web_page_is_not_taken_for_the_file(server, target, begun):
+    if begun:
+        interrupted(server, target)
+    server.ranges, server.content, server.content_type = (
+        False,
+        b"<html>Quota</html>",
+        "text/html; charset=utf-8",
+    )
+    with pytest.raises(UserError, match=f"web page.*browser and put it at {re.escape(str(target))}"):
+        fetch(server.url, target)
+    assert not target.exists()
+    assert part(target).exists() is begun
+
+
+def test_nobody_listening(server, target):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # taken, but not listening: connections are refused
+        with pytest.raises(UserError, match=r"failed 5 times \(.*refused.*\): check the connection"):
+            fetch(f"http://127.0.0.1:{unused.getsockname()[1]}/a.zip", target)
+
+
+def test_a_server_that_falls_silent(server, target, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.1)
+    monkeypatch.setattr(download, "TRIES", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UserError, match="timed out"):
+        fetch(f"http://127.0.0.1:{silent.getsockname()[1]}/a.zip", target)
+
+
+@pytest.mark.parametrize("url", ["archive.zip", "file:///etc/passwd", "ftp://127.0.0.1/a.zip"])
+def test_an_address_of_another_kind(target, url):
+    with pytest.raises(UserError, match="must begin with http"):
+        fetch(url, target)
+
+
+def test_an_impossible_address(target, monkeypatch):
+    monkeypatch.setattr(download, "PAUSE", 0.0)
+    with pytest.raises(UserError):
+        fetch("http://127.0.0.1:1/a b.zip", target)
+
+
+def test_no_room_is_said_before_the_download(server, target, monkeypatch):
+    interrupted(server, target)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1_999_999))
+    with pytest.raises(UserError, match=rf"{re.escape(str(target))}.*0.00 GB are needed"):
+        fetch(server.url, target)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=2_000_000))
+    assert fetch(server.url, target).read_bytes() == CONTENT
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_a_disk_that_fills_up(server, target):
+    target.parent.mkdir()
+    part(target).symlink_to("/dev/full")  # a real ENOSPC
+    with pytest.raises(
+        UserError, match=rf"{re.escape(str(target))} \({os.strerror(errno.ENOSPC)}\): make room"
+    ):
+        fetch(server.url, target)
+
+
+def test_a_folder_that_cannot_be_made(server, tmp_path):
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(UserError, match="Cannot write .*archive.zip"):
+        fetch(server.url, tmp_path / "data" / "archive.zip")
+
+
+# fetch_from_google_drive
+
+
+@pytest.fixture
+def google_drive(server, monkeypatch):
+    """The real gdown and requests; only the sending adapter exchanges the host for the local server."""
+    requests = pytest.importorskip("requests")
+    pytest.importorskip("gdown")
+    send = requests.adapters.HTTPAdapter.send
+
+    def redirected(adapter, request, **options):
+        parts = urlsplit(request.url)
+        assert parts.hostname in ("drive.google.com", "drive.usercontent.google.com")
+        request.url = f"http://127.0.0.1:{server.server_port}{parts.path}?{parts.query}"
+        request.headers["Host"] = parts.hostname
+        return send(adapter, request, **{**options, "proxies": {}, "verify": False})
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", redirected)
+    monkeypatch.setattr("random.uniform", lambda *_: 0.0)  # gdown's pause between tries
+    server.extra = {"Content-Disposition": 'attachment; filename="img.zip"'}
+    return server
+
+
+def test_google_drive_downloads(google_drive, target):
+    assert fetch_from_google_drive("abc", target) == target
+    assert target.read_bytes() == CONTENT
+    assert files(target.parent) == ["archive.zip"]
+    assert [entry.path for entry in google_drive.log] == ["/uc?id=abc"]
+    fetch_from_google_drive("abc", target)
+    assert len(google_drive.log) == 1
+
+
+def test_google_drive_follows_the_warning_about_viruses(google_drive, target):
+    page = b"""<form id="download-form" action="https://drive.usercontent.google.com/download">
+    <input type="hidden" name="id" value="abc"><input type="hidden" name="confirm" value="t"></form>"""
+    file = Handler.do_GET
+
+    class Warns(Handler):
+        def do_GET(self):
+            if self.path.startswith("/download?id=abc&confirm=t"):
+                return file(self)
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(page.replace(b"\n", b""))))
+            self.end_headers()
+            self.wfile.write(page.replace(b"\n", b""))
+
+    google_drive.RequestHandlerClass = Warns
+    assert fetch_from_google_drive("abc", target).read_bytes() == CONTENT
+
+
+def test_google_drive_goes_on_after_a_cut(google_drive, target):
+    google_drive.cuts = [1_000_000]
+    assert fetch_from_google_drive("abc", target).read_bytes() == CONTENT
+    begin = int(google_drive.log[1].range[len("bytes=") : -1])
+    assert 0 < begin <= 1_000_000
+
+
+def test_google_drive_resumes_in_a_later_call(google_drive, target):
+    google_drive.cuts = [1_000_000, *[0] * (download.TRIES - 1)]
+    with pytest.raises(UserError, match="to continue it"):
+        fetch_from_google_drive("abc", target)
+    assert not target.exists()
+    (kept,) = (path.stat().st_size for path in target.parent.iterdir())
+    google_drive.log.clear()
+    google_drive.cuts = [0]  # the answer to the first question, which gdown does not read
+    assert fetch_from_google_drive("abc", target).read_bytes() == CONTENT
+    assert google_drive.log[-1].range == f"bytes={kept}-"
+    assert kept > 0
+
+
+def test_google_drive_quota_page(google_drive, target):
+    google_drive.extra = {}
+    google_drive.content_type = "text/html; charset=utf-8"
+    google_drive.content = b'<p class="uc-error-subcaption">Too many users have viewed or downloaded</p>'
+    with pytest.raises(UserError) as error:
+        fetch_from_google_drive("abc", target)
+    assert "https://drive.google.com/uc?id=abc with a browser" in str(error.value)
+    assert str(target) in str(error.value)
+    assert "\n" not in str(error.value)
+    assert files(target.parent) == []
+
+
+@pytest.mark.parametrize("cause", ["status", "refused"])
+def test_google_drive_failures_are_user_errors(google_drive, target, monkeypatch, cause):
+    if cause == "status":
+        google_drive.status = 403
+    else:
+        google_drive.shutdown()
+        google_drive.socket.close()
+    with pytest.raises(UserError, match="from Google Drive failed.*put the file at"):
+        fetch_from_google_drive("abc", target)
+
+
+def test_google_drive_without_room(google_drive, target, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=10))
+    with pytest.raises(UserError, match="are needed"):
+        fetch_from_google_drive("abc", target)
+
+
+def test_google_drive_without_gdown(target, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gdown", None)
+    with pytest.raises(UserError, match=re.escape('pip install "dcgan_tf[download]"')):
+        fetch_from_google_drive("abc", target)
+
+
+# unpack
+
+PICTURES = {f"img/{i:03}.jpg": random.Random(i).randbytes(1000 + i) for i in range(30)} | {
+    "list.txt": b"a" * 600_000
+}
+
+
+def make_zip(path, contents=PICTURES, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.mkdir("empty") if hasattr(archive, "mkdir") else archive.writestr("empty/", b"")
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return path
+
+
+def make_tar(path, contents=PICTURES):
+    with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as archive:
+        folder = tarfile.TarInfo("./empty")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+        for name, data in contents.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return path
+
+
+def make(path, contents=PICTURES):
+    return make_zip(path, contents) if path.suffix == ".zip" else make_tar(path, contents)
+
+
+def refused(archive, reason, tmp_path):
+    """Unpacking raises `reason`, naming the archive, and leaves nothing but the archive."""
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UserError, match=reason) as error:
+        unpack(archive, tmp_path / "out")
+    assert str(archive) in str(error.value) and "\n" not in str(error.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+ENDINGS = pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz", ".tgz"])
+
+
+@ENDINGS
+def test_unpack_gives_the_files(tmp_path, ending):
+    folder = tmp_path / "new" / "out"
+    assert unpack(make(tmp_path / f"a{ending}"), folder) == folder
+    unpacked = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.*")}
+    assert unpacked == PICTURES
+    assert files(folder) == ["empty", "img", "list.txt"]
+    assert files(tmp_path / "new") == ["out"]
+
+
+def test_unpack_into_an_empty_folder_or_a_link_to_one(tmp_path):
+    archive = make_zip(tmp_path / "a.zip")
+    for name in ("empty", "disk"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "disk", target_is_directory=True)
+    for name in ("empty", "link"):
+        assert (unpack(archive, tmp_path / name) / "list.txt").read_bytes() == PICTURES["list.txt"]
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "list.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "full"])
+def test_unpack_leaves_what_is_there(tmp_path, kind):
+    archive = make_zip(tmp_path / "a.zip")
+    if kind == "full":
+        (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "mine" if kind == "full" else tmp_path / "out"
+    mine.write_text("mine")
+    refused(archive, "exists and is not an empty folder", tmp_path)
+    assert mine.read_text() == "mine"
+
+
+def test_unpack_clears_what_a_killed_run_left(tmp_path):
+    (tmp_path / "out.unpacking" / "img").mkdir(parents=True)
+    (tmp_path / "out.unpacking" / "img" / "torn.jpg").write_text("half")
+    unpack(make_zip(tmp_path / "a.zip"), tmp_path / "out")
+    assert files(tmp_path) == ["a.zip", "out"]
+    assert not (tmp_path / "out" / "img" / "torn.jpg").exists()
+
+
+def test_unpack_interrupted_never_looks_complete(tmp_path, monkeypatch):
+    def advance(self, units, note=""):
+        assert not (tmp_path / "out").exists()
+        raise KeyboardInterrupt
+
+    archive = make_zip(tmp_path / "a.zip")
+    monkeypatch.setattr(download.Progress, "advance", advance)
+    with pytest.raises(KeyboardInterrupt):
+        unpack(archive, tmp_path / "out")
+    assert files(tmp_path) == ["a.zip"]
+
+
+UNSAFE = [
+    "../evil",
+    "img/../../evil",
+    "/tmp/evil",
+    "..\\evil",
+    "\\evil",
+    "C:\\evil",
+    "C:evil",
+    "//host/share/evil",
+]
+
+
+@pytest.mark.parametrize("name", [*UNSAFE, ".."])
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_unpack_refuses_to_climb_out(tmp_path, name, ending):
+    archive = make(tmp_path / f"a{ending}", {"good.jpg": b"good", name: b"evil"})
+    refused(archive, "lies outside the folder", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_unpack_refuses_links_and_devices_in_a_zip(tmp_path, kind):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        member = zipfile.ZipInfo("link")
+        member.external_attr = (kind | 0o777) << 16
+        archive.writestr(member, "/etc")
+        archive.writestr("link/passwd", "evil")
+    refused(tmp_path / "a.zip", "'link', which is a link or a device", tmp_path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
+def test_unpack_refuses_links_and_devices_in_a_tar(tmp_path, kind):
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = kind, "/etc"
+        archive.addfile(member)
+    refused(tmp_path / "a.tar", "'link', which is a link or a device", tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz", ".tar"])
+def test_unpack_refuses_an_archive_cut_anywhere(tmp_path, ending):
+    whole = make(tmp_path / f"a{ending}").read_bytes()
+    step = 4001
+    # tar pads its end with zeros to a multiple of 10 KiB: what is lost of those is no loss
+    ends = [0, 1, *range(step, len(whole), step)] + ([] if ending == ".tar" else [len(whole) - 1])
+    if ending == ".tar":
+        data_end = len(whole.rstrip(b"\0"))
+        ends = [end for end in ends if end <= data_end]
+    for end in ends:
+        (tmp_path / f"a{ending}").write_bytes(whole[:end])
+        refused(tmp_path / f"a{ending}", "is not whole .*remove it and run the same command again", tmp_path)
+
+
+def test_unpack_refuses_a_tar_cut_between_two_members(tmp_path):
+    with tarfile.open(make_tar(tmp_path / "a.tar")) as archive:
+        offsets = [member.offset for member in archive.getmembers()[1:]]
+    whole = (tmp_path / "a.tar").read_bytes()
+    for offset in offsets:
+        for end in (offset, offset + 100):  # where a header begins, and within it
+            (tmp_path / "a.tar").write_bytes(whole[:end])
+            refused(tmp_path / "a.tar", "it ends too early", tmp_path)
+    with gzip.open(tmp_path / "b.tar.gz", "wb") as file:
+        file.write(whole[: offsets[3]])
+    (tmp_path / "a.tar").unlink()
+    refused(tmp_path / "b.tar.gz", "it ends too early", tmp_path)
+
+
+def test_unpack_refuses_a_flipped_byte(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", compression=zipfile.ZIP_STORED)
+    whole = bytearray(archive.read_bytes())
+    whole[whole.index(PICTURES["img/007.jpg"]) + 500] ^= 1
+    archive.write_bytes(whole)
+    refused(archive, "is not whole .*CRC.*remove it", tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
+def test_unpack_of_flipped_bytes_gives_the_files_or_refuses(tmp_path, ending):
+    """Whatever byte is damaged: an UserError or (a date was hit) the right bytes."""
+    contents = {name: PICTURES[name] for name in ("img/001.jpg", "img/002.jpg")}
+    archive = make(tmp_path / f"a{ending}", contents)
+    whole = archive.read_bytes()
+    for at in range(len(whole)):
+        archive.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        try:
+            folder = unpack(archive, tmp_path / "out")
+        except UserError:
+            assert files(tmp_path) == [archive.name]
+        else:
+            assert sorted(p.read_bytes() for p in folder.rglob("*") if p.is_file()) == sorted(
+                contents.values()
+            )
+            shutil.rmtree(folder)
+
+
+def test_unpack_refuses_a_bomb_that_says_what_it_is(tmp_path, monkeypatch):
+    archive = make_zip(tmp_path / "a.zip", {"bomb": bytes(50_000_000)})
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=49_999_999))
+    with pytest.raises(UserError, match=f"{re.escape(str(tmp_path / 'out'))} has 0.05 GB free where 0.05 GB"):
+        unpack(archive, tmp_path / "out")
+    assert files(tmp_path) == ["a.zip"]
+
+
+def test_unpack_refuses_a_bomb_that_lies(tmp_path, monkeypatch):
+    """A member of 20 MB that announces 1000 bytes, with the checksum of its first 1000."""
+    archive = make_zip(tmp_path / "a.zip", {"bomb": bytes(20_000_000)})
+    true = struct.pack("<L", zlib.crc32(bytes(20_000_000))), struct.pack("<L", 20_000_000)
+    lies = struct.pack("<L", zlib.crc32(bytes(1000))), struct.pack("<L", 1000)
+    data = archive.read_bytes()
+    for old, new in zip(true, lies):
+        assert data.count(old) == 2  # in the member's header and in the directory at the end
+        data = data.replace(old, new)
+    archive.write_bytes(data)
+    written = []
+    monkeypatch.setattr(download.Progress, "advance", lambda self, units: written.append(units))
+    with contextlib.suppress(UserError):
+        unpack(archive, tmp_path / "out")
+    assert sum(written) <= 1000
+    assert sum(path.stat().st_size for path in tmp_path.rglob("bomb")) <= 1000
+
+
+def test_a_member_that_goes_on_after_its_end_is_refused(tmp_path):
+    for size, given in ((10, 11), (10, 9), (0, 1), (600_000, 10_000_000)):
+        member = download._Member("bomb", size, True, False, lambda given=given: io.BytesIO(bytes(given)))
+        received = 0
+        with pytest.raises(UserError, match="bomb is not as long as announced"):
+            for block in download._contents(member, tmp_path / "a.zip"):
+                received += len(block)
+        assert received == min(size, given)
+
+
+def test_unpack_refuses_a_password(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", {"secret": b"secret"}, zipfile.ZIP_STORED)
+    data = bytearray(archive.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.rindex(signature) + flags] |= 1
+    archive.write_bytes(data)
+    refused(archive, "password", tmp_path)
+
+
+def test_unpack_refuses_an_empty_archive(tmp_path):
+    """One damaged byte makes a zip look empty: the length of its directory."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w"):
+        pass
+    refused(tmp_path / "a.zip", "is not whole .it holds nothing", tmp_path)
+
+
+def test_unpack_of_no_archive(tmp_path):
+    with pytest.raises(UserError, match="There is no archive"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+    (tmp_path / "a.rar").write_bytes(b"Rar!")
+    refused(tmp_path / "a.rar", "must be a .zip", tmp_path)
+    for name in ("a.zip", "a.tar", "a.tar.gz"):
+        (tmp_path / name).write_text("<html>" * 500)
+        refused(tmp_path / name, "is not whole", tmp_path)
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
+def test_unpack_on_a_disk_that_fills_up(tmp_path, monkeypatch):
+    archive = make_zip(tmp_path / "a.zip")
+    opened = Path.open
+
+    def opened_on_full_disk(path, mode="r", **options):
+        return opened(Path("/dev/full") if mode == "wb" else path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", opened_on_full_disk)
+    with pytest.raises(
+        UserError, match=rf"{re.escape(str(tmp_path / 'out'))} \({os.strerror(errno.ENOSPC)}\)"
+    ):
+        unpack(archive, tmp_path / "out")
+    assert files(tmp_path) == ["a.zip"]
