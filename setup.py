@@ -19,7 +19,7 @@ setup(
     install_requires=requirements,
     extras_require={
         "gpu": [f"tensorflow[and-cuda]{tensorflow}"],
-        "download": ["gdown>=6"],
-        "test": ["pytest>=8", "scipy>=1.11", "ruff>=0.8", "gdown>=6"],
+        "download": ["gdown>=6.5"],
+        "test": ["pytest>=8", "scipy>=1.11", "ruff>=0.8", "gdown>=6.5"],
     },
 )

@@ -252,9 +252,7 @@ def adam_update(weights, state, grads, lr, beta1, beta2, eps):
         weights[name] = weights[name] - alpha * m[name] / (np.sqrt(v[name]) + eps)
 
 
-def train_step(
-    weights, adam, reals, zs, g_steps, loss, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8, epsilon_gp=None
-):
+def train_step(weights, adam, reals, zs, g_steps, loss, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8, epsilon_gp=None):
     """One iteration of Algorithm 1: D's update for each (real, z), then `g_steps` of G's on the last z.
 
     Changes the dicts `weights` and `adam`; returns the losses and gradients of each network's last update.

@@ -1,4 +1,4 @@
-"""Trees, posts, signs and cars beside and on the road, drawn once per drive as upright pictures."""
+"""What stands beside the road and drives on it: where it is, and how it gets into the picture."""
 
 from __future__ import annotations
 
@@ -6,35 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
-from dcgan_tf.datasets.road_place import (
-    GROUND,
-    LENGTH,
-    PLANTS,
-    SHARES,
-    TILE,
-    Hour,
-    Road,
-    Side,
-    look_up,
-    noise_tile,
-    step,
-)
-
-FRAMES_PER_SECOND = 30
-HAZE = 0.85
-
-
-@dataclass(frozen=True)
-class Sprite:
-    """An upright picture, RGBA, that stands with the middle of its lower edge on the ground."""
-
-    image: Image.Image
-    height: float  # metres
-    crown: bool = False  # casts a tree's shadow
-    sunlit: float = 0.8
-    lamps: tuple[tuple[float, float, float, tuple[int, int, int]], ...] = ()  # x, y as shares, metres, colour
+from dcgan_tf.datasets import road_sprites
+from dcgan_tf.datasets.road_light import haze_colour
+from dcgan_tf.datasets.road_map import GROUND, LENGTH, look_up
+from dcgan_tf.datasets.road_place import PLANTS, SHARES, Hour, Road, Side
+from dcgan_tf.datasets.road_sprites import Sprite
 
 
 @dataclass(frozen=True)
@@ -84,33 +62,30 @@ def place_things(
     return Things(sprites, along, across, base, pace, number.astype(int))
 
 
-def plant(rng, hour: Hour, side: Side, sign: int, edge: float, sprites: list, rows: list) -> None:
-    """Line one side of the road with single trees, posts and signs."""
-    first = len(sprites)
+def plant(
+    rng: np.random.Generator, hour: Hour, side: Side, sign: int, edge: float, sprites: list, rows: list
+) -> None:
+    """Line one side of the road with single trees, posts and signs: add to `sprites` and `rows`."""
     leaves = np.array(PLANTS[str(rng.choice(list(PLANTS), p=SHARES))]) * rng.uniform(0.8, 1.2)
-    for kind in side.trees:
-        makers = {"palm": palm, "lamp": lamp_post, "pole": pole, "pine": conifer, "cypress": cypress}
-        for _ in range(2):
-            if kind in ("oak", "bush"):
-                sprites.append(broadleaf(rng, leaves, kind == "bush"))
-            else:
-                sprites.append(makers[kind](rng, leaves, hour))
-    last = len(sprites)
-    post = {"lamp", "pole"} & set(side.trees)
+    first = len(sprites)
+    kinds = [kind for kind in side.trees for _ in range(2)]
+    sprites += [road_sprites.MAKERS[kind](rng, leaves, hour) for kind in kinds]
     at = rng.uniform(0, side.trees_gap)
     while at < LENGTH:
-        number = int(rng.integers(first, last))
-        is_post = side.trees[(number - first) // 2] in post
-        away = 0.8 if is_post else rng.choice([rng.uniform(1.0, 4), rng.uniform(3, 18), rng.uniform(10, 50)])
-        rows.append((at, sign * (edge + away), 0.0, number))
+        number = int(rng.integers(len(kinds)))
+        is_post = kinds[number] in ("lamp", "pole")
+        away = rng.choice([rng.uniform(1.0, 4), rng.uniform(3, 18), rng.uniform(10, 50)])
+        rows.append((at, sign * (edge + (0.8 if is_post else away)), 0.0, first + number))
         at += side.trees_gap * rng.uniform(0.4, 1.6)
     if rng.random() < 0.8:
-        sprites.append(sign_post(rng))
+        sprites.append(road_sprites.sign_post(rng))
         for at in np.arange(rng.uniform(0, 60), LENGTH, rng.uniform(50, 140)):
             rows.append((at, sign * (edge + rng.uniform(0.6, 1.6)), 0.0, len(sprites) - 1))
 
 
-def drive_traffic(rng, hour: Hour, road: Road, start: float, speed: float, sprites: list, rows: list) -> None:
+def drive_traffic(
+    rng: np.random.Generator, hour: Hour, road: Road, start: float, speed: float, sprites: list, rows: list
+) -> None:
     """Cars ahead in the lanes of our side, oncoming ones in the others."""
     busy = rng.choice([0.15, 0.45, 0.8])
     for lanes, ahead in ((road.lanes_ahead, True), (road.lanes_oncoming, False)):
@@ -119,7 +94,7 @@ def drive_traffic(rng, hour: Hour, road: Road, start: float, speed: float, sprit
                 if rng.random() < busy:
                     own_lane = ahead and abs(lane - road.lane) < 1
                     pace = speed * (rng.uniform(0.97, 1.03) if own_lane else rng.uniform(0.85, 1.2))
-                    sprites.append(car(rng, hour, rear=ahead))
+                    sprites.append(road_sprites.car(rng, hour, rear=ahead))
                     far = at if ahead else at + 40 * speed
                     rows.append(
                         (
@@ -131,214 +106,61 @@ def drive_traffic(rng, hour: Hour, road: Road, start: float, speed: float, sprit
                     )
 
 
-def canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-    """An empty RGBA image and its pen."""
-    image = Image.new("RGBA", (width, height))
-    return image, ImageDraw.Draw(image)
-
-
-def foliage(rng, inside: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-    """Leaves where `inside` [rows, columns] is above 0, ragged by noise, lit from above: RGBA uint8."""
-    rows, columns = inside.shape
-    top, left = rng.integers(TILE - rows), rng.integers(TILE - columns)
-    lumps = noise_tile(1.6)[top : top + rows, left : left + columns]
-    grain = noise_tile(0.7)[top : top + rows, left : left + columns]
-    alpha = step(inside + 0.16 * lumps + 0.10 * grain, 0.0, 0.12)
-    height = np.linspace(1.25, 0.55, rows)[:, None]
-    # The rim towards the light is brighter: the difference of neighbouring lumps is its slope.
-    slope = np.clip(np.roll(lumps, 3, 0) - lumps, -0.6, 0.6)
-    shade = np.clip(height * (0.85 + 0.5 * slope + 0.22 * grain), 0.2, 1.7)
-    return np.dstack([np.clip(shade[..., None] * leaves, 0, 255), 255 * alpha]).astype(np.uint8)
-
-
-def broadleaf(rng, leaves: np.ndarray, bush: bool) -> Sprite:
-    """A round tree on a trunk, or a bush without one."""
-    image, pen = canvas(128, 128)
-    y, x = np.mgrid[0:128, 0:128] / 128.0
-    inside = np.full((128, 128), -1.0)
-    for _ in range(3 if bush else 5):
-        cx, cy, r = (
-            rng.uniform(0.3, 0.7),
-            rng.uniform(0.62, 0.8) if bush else rng.uniform(0.22, 0.5),
-            rng.uniform(0.14, 0.28),
-        )
-        inside = np.maximum(inside, 1 - np.hypot(x - cx, (y - cy) * 1.2) / r)
-    if not bush:
-        for _ in range(int(rng.integers(1, 3))):
-            pen.line(
-                [(64 + rng.uniform(-5, 5), 128), (64 + rng.uniform(-22, 22), 45)],
-                fill=(62, 48, 36, 255),
-                width=int(rng.integers(3, 7)),
-            )
-    else:
-        inside = np.maximum(inside, 0.4 - np.hypot((x - 0.5) / 1.3, y - 0.95) / 0.4)
-    image.alpha_composite(Image.fromarray(foliage(rng, inside, leaves * rng.uniform(0.8, 1.2)), "RGBA"))
-    return Sprite(image, rng.uniform(1.2, 2.8) if bush else rng.uniform(5, 11), crown=not bush)
-
-
-def conifer(rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
-    """A spruce: tiers of branches that widen downwards."""
-    y, x = np.mgrid[0:192, 0:96] / 192.0
-    tiers = 0.06 + 0.16 * y + 0.035 * ((y * 11) % 1)
-    inside = np.where(y < 0.95, 1 - np.abs(x - 0.25) / tiers, -1.0)
-    image, pen = canvas(96, 192)
-    pen.line([(48, 192), (48, 120)], fill=(58, 44, 34, 255), width=4)
-    image.alpha_composite(Image.fromarray(foliage(rng, inside, leaves * [0.75, 0.85, 0.9]), "RGBA"))
-    return Sprite(image, rng.uniform(9, 18), crown=True)
-
-
-def cypress(rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
-    """A slender cypress."""
-    y, x = np.mgrid[0:160, 0:64] / 160.0
-    inside = 1 - np.hypot((x - 0.2) / 0.11, (y - 0.55) / 0.48)
-    return Sprite(Image.fromarray(foliage(rng, inside, leaves * 0.8), "RGBA"), rng.uniform(5, 9))
-
-
-def palm(rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
-    """A palm: a thin, slightly bent trunk and a crown of fronds."""
-    image, pen = canvas(288, 576)
-    lean = rng.uniform(-24, 24)
-    trunk = [(144 + lean * (t**2), 576 - 470 * t) for t in np.linspace(0, 1, 12)]
-    pen.line(trunk, fill=(112, 92, 70, 255), width=13)
-    cx, cy = trunk[-1]
-    for angle in np.linspace(0, 2 * np.pi, 26) + rng.uniform(-0.1, 0.1, 26):
-        reach = rng.uniform(70, 120)
-        t = np.linspace(0, 1, 8)
-        xs, ys = cx + reach * np.cos(angle) * t, cy + reach * (0.75 * np.sin(angle) * t + 0.45 * t**2)
-        shade = rng.uniform(0.6, 1.2) * (0.7 if np.sin(angle) > 0.3 else 1.0)
-        pen.line(list(zip(xs, ys)), fill=(int(66 * shade), int(88 * shade), int(40 * shade), 255), width=11)
-    return Sprite(image.resize((96, 192), Image.Resampling.BOX), rng.uniform(6, 15), crown=True)
-
-
-def pole(rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
-    """A wooden pole with cross-arms."""
-    image, pen = canvas(96, 384)
-    brown = (84, 68, 54, 255)
-    pen.rectangle([44, 4, 52, 384], fill=brown)
-    for y in (20, 58)[: int(rng.integers(1, 3))]:
-        pen.rectangle([14, y, 82, y + 6], fill=brown)
-    return Sprite(image.resize((48, 192), Image.Resampling.BOX), rng.uniform(8, 11))
-
-
-def lamp_post(rng, _leaves: np.ndarray, hour: Hour) -> Sprite:
-    """A street lamp whose arm reaches over the road; it shines in the dark."""
-    image, pen = canvas(192, 384)
-    grey = (120, 122, 124, 255)
-    pen.rectangle([93, 20, 99, 384], fill=grey)
-    pen.line([(40, 12), (96, 26)], fill=grey, width=6)
-    pen.ellipse([24, 6, 56, 20], fill=(225, 215, 190, 255))
-    shine = ((0.2, 0.035, 1.3, (255, 190, 110)),) if hour.name in ("night", "dusk") else ()
-    return Sprite(image.resize((96, 192), Image.Resampling.BOX), rng.uniform(7, 10), lamps=shine)
-
-
-def sign_post(rng) -> Sprite:
-    """A road sign on a post: warning diamond, speed limit, stop, or a green board."""
-    image, pen = canvas(256, 512)
-    pen.rectangle([122, 120, 134, 512], fill=(128, 128, 126, 255))
-    kind = rng.integers(4)
-    if kind == 0:
-        pen.polygon(
-            [(128, 6), (246, 124), (128, 242), (10, 124)],
-            fill=(236, 178, 24, 255),
-            outline=(40, 34, 12, 255),
-            width=6,
-        )
-        pen.line([(128, 180), (128, 110), (160, 70)], fill=(30, 26, 16, 255), width=16)
-    elif kind == 1:
-        pen.rectangle([52, 6, 204, 206], fill=(236, 236, 232, 255), outline=(40, 40, 40, 255), width=6)
-        pen.text(
-            (128, 140), str(5 * rng.integers(5, 14)), (30, 30, 32, 255), ImageFont.load_default(96), "mm"
-        )
-    elif kind == 2:
-        pen.regular_polygon(
-            (128, 120, 112), 8, rotation=22, fill=(188, 26, 30, 255), outline=(235, 235, 235, 255)
-        )
-        pen.text((128, 122), "STOP", (240, 240, 240, 255), ImageFont.load_default(74), "mm")
-    else:
-        pen.rectangle([4, 20, 252, 190], fill=(18, 104, 66, 255), outline=(235, 238, 235, 255), width=8)
-        for y in (62, 116):
-            pen.rectangle([36, y, int(rng.integers(150, 220)), y + 26], fill=(232, 236, 232, 255))
-    return Sprite(image.resize((96, 192), Image.Resampling.BOX), rng.uniform(2.6, 4.2))
-
-
-def car(rng, hour: Hour, rear: bool) -> Sprite:
-    """A car, van or lorry from behind or from the front, with its lamps."""
-    tall = float(rng.choice([0.0, 0.0, 0.25, 0.9]))
-    image, pen = canvas(400, 320)
-    pen.ellipse([4, 282, 396, 319], fill=(8, 8, 10, 170))  # its shadow on the road
-    paint = np.array(
-        [
-            (196, 198, 200),
-            (34, 36, 40),
-            (120, 124, 130),
-            (150, 26, 28),
-            (32, 60, 120),
-            (228, 228, 226),
-            (176, 160, 128),
-        ][rng.integers(7)]
-    )
-    body, dark = (*(int(v) for v in paint), 255), (*(int(v * 0.6) for v in paint), 255)
-    roof = int(96 - 95 * tall)
-    pen.rectangle([52, 250, 104, 318], fill=(18, 18, 20, 255))
-    pen.rectangle([296, 250, 348, 318], fill=(18, 18, 20, 255))
-    inset = 70 if tall < 0.5 else 36
-    pen.polygon([(inset + 26, roof), (374 - inset, roof), (372, 196), (28, 196)], fill=body)
-    pen.polygon(
-        [(inset + 38, roof + 14), (362 - inset, roof + 14), (338, 182), (62, 182)], fill=(38, 46, 56, 255)
-    )
-    pen.rounded_rectangle([24, 176, 376, 290], 22, fill=body)
-    pen.rectangle([30, 252, 370, 292], fill=dark)
-    pen.rectangle([160, 226 if rear else 254, 240, 252 if rear else 280], fill=(214, 214, 206, 255))
-    braking = rear and rng.random() < 0.4
-    lamp = ((255, 46, 32) if braking else (150, 24, 22)) if rear else (246, 244, 228)
-    for left in (32, 312):
-        pen.rectangle([left, 196, left + 56, 226], fill=(*lamp, 255))
-    dark_hour = hour.name in ("night", "dusk")
-    glow = ()
-    if dark_hour or braking:
-        size = (0.4 if rear else 0.75) * (1.0 if dark_hour else 0.5)
-        colour = (255, 60, 40) if rear else (255, 244, 214)
-        glow = tuple((x, 0.66, size, colour) for x in (0.15, 0.85))
-    return Sprite(
-        image.resize((100, 80), Image.Resampling.BOX),
-        rng.uniform(1.45, 1.6) * (1.15 + 0.3 * tall),
-        lamps=glow,
-    )
-
-
 def paste(
-    sprite: Sprite, picture, depths, column: float, row: float, scale: float, depth: float, light, hour: Hour
+    sprite: Sprite,
+    picture: np.ndarray,
+    depths: np.ndarray,
+    foot: tuple[float, float],
+    scale: float,
+    depth: float,
+    light: np.ndarray,
+    hour: Hour,
 ) -> None:
-    """Draw a sprite with its foot at (`column`, `row`), `scale` pixels per metre, where nothing is nearer."""
+    """Draw a sprite onto `picture`, in place, where `depths` has nothing nearer.
+
+    Args:
+      foot: column and row of the middle of its lower edge.
+      scale: pixels per metre.
+      light: RGB factors.
+    """
     height = sprite.height * scale
     width = height * sprite.image.width / sprite.image.height
-    left, top = column - width / 2, row - height
+    left, top = foot[0] - width / 2, foot[1] - height
     x0, x1 = max(0, round(left)), min(picture.shape[1], round(left + width))
-    y0, y1 = max(0, round(top)), min(picture.shape[0], round(row))
+    y0, y1 = max(0, round(top)), min(picture.shape[0], round(foot[1]))
     if x1 <= x0 or y1 <= y0:
         return
     zoom = sprite.image.height / height
-    box = ((x0 - left) * zoom, (y0 - top) * zoom, (x1 - left) * zoom, (y1 - top) * zoom)
-    box = (max(box[0], 0), max(box[1], 0), min(box[2], sprite.image.width), min(box[3], sprite.image.height))
-    small = np.asarray(
-        sprite.image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box), np.float32
-    )
-    clear = np.exp(-depth / hour.sight)
-    colour = small[..., :3] * (light * clear) + hour.horizon * (HAZE * (1 - clear))
+    box = np.array([x0 - left, y0 - top, x1 - left, y1 - top]) * zoom
+    box = np.clip(box, 0, [sprite.image.width, sprite.image.height] * 2).tolist()
+    small = sprite.image.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box)
+    pixels = np.frombuffer(small.tobytes(), np.uint8).reshape(y1 - y0, x1 - x0, 4).astype(np.float32)
     seen = depths[y0:y1, x0:x1] > depth - 0.5
-    alpha = (small[..., 3] * seen / 255)[..., None]
+    alpha = (pixels[..., 3] * seen / 255)[..., None]
     part = picture[y0:y1, x0:x1]
-    part += alpha * (colour - part)
+    part *= 1 - alpha
+    clear = np.exp(-depth / hour.sight, dtype=np.float32)
+    part += pixels[..., :3] * (seen[..., None] * light * clear) + alpha * haze_colour(hour) * (1 - clear)
     for x, y, size, shine in sprite.lamps:
-        glow(picture, left + x * width, top + y * height, size * scale, shine)
+        shine_at(picture, depths, (left + x * width, top + y * height), size * scale, depth, shine)
 
 
-def glow(picture, column: float, row: float, radius: float, colour: tuple[int, int, int]) -> None:
-    """Add the halo of a lamp."""
+def shine_at(
+    picture: np.ndarray,
+    depths: np.ndarray,
+    place: tuple[float, float],
+    radius: float,
+    depth: float,
+    colour: tuple[int, int, int],
+) -> None:
+    """Add the halo of a lamp at `place` (column, row), unless something nearer hides the lamp."""
+    column, row = place
+    rows, columns = depths.shape
+    if not (0 <= column < columns and 0 <= row < rows) or depths[int(row), int(column)] < depth - 0.5:
+        return
     radius = max(radius, 1.5)
     reach = 2.2 * radius
-    x0, x1 = max(0, int(column - reach)), min(picture.shape[1], int(column + reach) + 1)
-    y0, y1 = max(0, int(row - reach)), min(picture.shape[0], int(row + reach) + 1)
-    if x1 > x0 and y1 > y0:
-        far = np.hypot(np.arange(y0, y1)[:, None] - row, np.arange(x0, x1)[None] - column) / radius
-        picture[y0:y1, x0:x1] += np.exp(-3 * far)[..., None] * np.array(colour, np.float32)
+    x0, x1 = max(0, int(column - reach)), min(columns, int(column + reach) + 1)
+    y0, y1 = max(0, int(row - reach)), min(rows, int(row + reach) + 1)
+    away = np.hypot(np.arange(y0, y1)[:, None] - row, np.arange(x0, x1)[None] - column) / radius
+    picture[y0:y1, x0:x1] += np.exp(-3 * away)[..., None] * np.array(colour, np.float32)

@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 
 from dcgan_tf.datasets import road_objects, road_place
-from dcgan_tf.datasets.road_place import (
+from dcgan_tf.datasets.road_light import COLUMNS, PANORAMA, ROWS, add_haze, develop, draw_sky, light_at
+from dcgan_tf.datasets.road_map import (
     BLUE,
     FACADE,
     GROUND,
@@ -22,23 +23,25 @@ from dcgan_tf.datasets.road_place import (
     RED,
     ROUGHNESS,
     TILE,
-    Hour,
-    Road,
+    MapMaker,
+    look_up,
     noise_tile,
-    step,
 )
+from dcgan_tf.datasets.road_place import Hour, Road
 
 FRAMES_PER_DRIVE = 40
 FRAMES_PER_SECOND = 30
-ROWS, COLUMNS = 256, 455
 FOCAL = 400.0  # pixels
 CAMERA_HEIGHT = 1.35  # metres above the road
-NEAR, FAR, SLICES = 3.6, 800.0, 270
+FAR = 800.0
 DEGREES_PER_CURVATURE = np.degrees(15.0 * 2.7)  # steering ratio times wheelbase: degrees per 1/m
 LOOK_AHEAD = 20.0  # metres of road ahead whose mean curvature the driver steers by
-PANORAMA = 1024
 
-SLICE_DEPTH = np.geomspace(NEAR, FAR, SLICES).astype(np.float32)
+# Nowhere wider apart than thin walls are thick, as far as these are more than a pixel high.
+SLICE_DEPTH = np.concatenate(
+    [np.arange(3.6, 30, 0.33), np.arange(30, 120, 0.6), np.geomspace(120, FAR, 45)], dtype=np.float32
+)
+SLICES = len(SLICE_DEPTH)
 COLUMN_TANGENT = ((np.arange(COLUMNS) - (COLUMNS - 1) / 2) / FOCAL).astype(np.float32)
 
 
@@ -48,7 +51,7 @@ class Drive:
 
     hour: Hour
     road: Road
-    ground: np.ndarray  # the map, see road_place
+    ground: np.ndarray  # the map, see road_map
     heights: np.ndarray  # its first channel alone, [map rows, map columns, 1]
     sky: np.ndarray  # float32 [2 * ROWS, PANORAMA, 3], horizon at row ROWS
     things: road_objects.Things
@@ -94,7 +97,7 @@ def open_drive(seed: int, drive: int) -> Drive:
     road = road_place.choose_road(rng, scenery)
     seaward = rng.random() < 0.5
     sides = tuple(road_place.choose_side(rng, scenery, seaward == left) for left in (True, False))
-    maker = road_place.MapMaker(rng, hour, road, sides)
+    maker = MapMaker(rng, hour, road, sides)
     ground = maker.make()
     sharpest = rng.choice([2.0, 12.0, 32.0, 60.0], p=[0.2, 0.35, 0.25, 0.2]) / DEGREES_PER_CURVATURE
     sharpest *= 0.5 if scenery == "freeway" else 1.0
@@ -118,55 +121,6 @@ def open_drive(seed: int, drive: int) -> Drive:
         speed=speed,
         horizon=rng.uniform(112, 132),
     )
-
-
-def draw_sky(rng: np.random.Generator, hour: Hour, sea: bool) -> np.ndarray:
-    """Sky with clouds and far hills all round, float32 [2 * ROWS, PANORAMA, 3], horizon at row ROWS."""
-    above = np.maximum(ROWS - np.arange(2 * ROWS, dtype=np.float32), 0)[:, None]
-    around = np.arange(PANORAMA)[None]
-    share = (1 - np.exp(-above / rng.uniform(45, 90)))[..., None]
-    sky = hour.horizon * (1 - share) + hour.zenith * share
-    sky = np.repeat(sky, PANORAMA, axis=1)
-    if hour.name in ("golden", "dusk"):
-        aside = np.abs((around - rng.integers(PANORAMA) + PANORAMA // 2) % PANORAMA - PANORAMA // 2)
-        far = np.hypot(aside / 2.2, above - 25)
-        sky += np.exp(-far / 45)[..., None] * np.array([120, 70, 10], np.float32)
-    if hour.clouds:
-        tile = noise_tile(1.6)
-        rows = (90 * np.log1p(above / 18) + rng.integers(TILE)).astype(int) % TILE
-        thick = step(tile[rows, around // 2 % TILE] + hour.clouds, 0.9, 2.2)
-        white = hour.horizon * 0.6 + (0 if hour.name == "night" else 100)
-        share = (thick * step(above, 2, 40) * (0.5 if hour.name == "overcast" else 0.9))[..., None]
-        sky = sky * (1 - share) + (white * (0.75 if hour.name == "overcast" else 1)) * share
-    base = hour.zenith * 0.5 + hour.horizon * 0.15 if sea else hour.horizon * 0.75
-    sky[ROWS:] = (
-        base * (1 - np.exp(-np.arange(1, ROWS + 1) / 6))[:, None, None]
-        + hour.horizon * np.exp(-np.arange(1, ROWS + 1) / 6)[:, None, None]
-    )
-    for haze in np.sort(rng.uniform(0.25, 0.85, rng.integers(0, 4)))[::-1]:
-        add_ridge(rng, sky, hour, haze)
-    return np.clip(sky, 0, 255).astype(np.float32)
-
-
-def add_ridge(rng: np.random.Generator, sky: np.ndarray, hour: Hour, haze: float) -> None:
-    """One chain of far hills, the paler the farther."""
-    around = np.arange(PANORAMA) / 2
-    line = noise_tile(3.0)[rng.integers(TILE)]
-    height = (
-        (1 - haze)
-        * rng.uniform(10, 55)
-        * np.clip(1 + np.interp(around, np.arange(TILE), line, period=TILE), 0, 3)
-    )
-    height += 1.2 * noise_tile(0.7)[rng.integers(TILE)][around.astype(int)] * (1 - haze)
-    rows = np.arange(ROWS - 170, ROWS)
-    inside = rows[:, None] > ROWS - height[None]
-    colour = np.array(list(road_place.SOILS.values())[rng.integers(4)], np.float32) * (
-        hour.ambient + 0.6 * hour.sun
-    )
-    texture = 1 + 0.22 * noise_tile(1.6)[rows % TILE][:, np.arange(PANORAMA) % TILE]
-    hill = colour * 0.7 * texture[..., None] * (1 - haze) + hour.horizon * 0.85 * haze
-    part = sky[ROWS - 170 : ROWS]
-    part[inside] = hill[inside]
 
 
 def look(drive: Drive, step_in_drive: int) -> View:
@@ -211,7 +165,7 @@ def cast_rays(drive: Drive, view: View) -> tuple[np.ndarray, np.ndarray, np.ndar
     cosine, sine = np.cos(heading), np.sin(heading)
     slice_along = along[:, None] + sideways * sine[:, None]
     slice_across = sideways * cosine[:, None]
-    height = road_place.look_up(drive.heights, slice_along, slice_across)[..., 0]
+    height = look_up(drive.heights, slice_along, slice_across)[..., 0]
     row = np.float32(view.horizon) + FOCAL * (CAMERA_HEIGHT - rise[:, None] - height) / depth[:, None]
     outline = np.minimum.accumulate(row, axis=0)
     first_row = np.ceil(outline).clip(0, ROWS).astype(np.int32)
@@ -223,14 +177,11 @@ def cast_rays(drive: Drive, view: View) -> tuple[np.ndarray, np.ndarray, np.ndar
     cell = hit * COLUMNS + column
     before = np.maximum(hit - 1, 0) * COLUMNS + column
     # On gentle ground the pixel lies between two slices; on a steep face it lies on the farther one.
-    gentle = (height.take(cell) - height.take(before) < (0.1 + 0.6 * np.gradient(depth).clip(0, 1))[hit]) & (
-        hit > 0
-    )
+    steepest = 0.1 + 0.6 * np.gradient(depth).clip(0, 1)
+    gentle = (height.take(cell) - height.take(before) < steepest[hit]) & (hit > 0)
     top, bottom = outline.take(cell), outline.take(before)
-    part = np.where(
-        gentle, (bottom - (pixel // COLUMNS).astype(np.float32)) / np.maximum(bottom - top, 1e-3), 1.0
-    ).clip(0, 1)
-    part = part.astype(np.float32)
+    part = (bottom - (pixel // COLUMNS).astype(np.float32)) / np.maximum(bottom - top, 1e-3)
+    part = np.where(gentle, part, np.float32(1)).clip(0, 1)
     pixel_depth = 1 / (1 / depth[np.maximum(hit - 1, 0)] * (1 - part) + part / depth[hit])
     pixel_along = slice_along.take(before) * (1 - part) + slice_along.take(cell) * part
     pixel_across = slice_across.take(before) * (1 - part) + slice_across.take(cell) * part
@@ -243,21 +194,22 @@ def colour_ground(drive: Drive, view: View, pixel, depth, along, across) -> np.n
     # The cells are half a metre long: on the road, a shift by noise hides the straight rims of shadows.
     on_road = (across > drive.road.left) & (across < drive.road.right)
     shifted = along + np.float32(0.3) * tile_at(grain, along * 16, across * 16) * on_road
-    cell = road_place.look_up(drive.ground, shifted, across)
+    cell = look_up(drive.ground, shifted, across)
     row = (pixel // COLUMNS).astype(np.float32)
     rise = np.interp(depth, view.z, view.rise).astype(np.float32)
     above = CAMERA_HEIGHT - rise - (row - np.float32(view.horizon)) * depth / FOCAL - cell[:, GROUND]
     colour = cell[:, RED : BLUE + 1].copy()
     paint_lines(drive.road, colour, depth, along, across, above)
     flat = cell[:, KIND] == PLAIN
-    u = np.where(flat, along, along + across)
-    v = np.where(flat, across, above)
+    # On upright faces the place changes with the column alone: there the height is to vary the texture.
+    u = np.where(flat, along, along + np.float32(0.3) * above)
+    v = np.where(flat, across, across + above)
     # Noise finer than a pixel is what the sensor averages away.
     fine = tile_at(grain, u * 24, v * 24) * np.minimum(1, 9 / depth)
     coarse = tile_at(lumps, u * 4 + 99, v * 4) * np.minimum(1, 60 / depth)
     texture = 1 + cell[:, ROUGHNESS] * (0.6 * fine + 0.5 * coarse)
     leaves = np.flatnonzero(cell[:, KIND] == LEAVES)
-    texture[leaves] *= shade_leaves(u[leaves], v[leaves], depth[leaves])
+    texture[leaves] *= shade_leaves(u[leaves], v[leaves], above[leaves], depth[leaves])
     rail = (cell[:, KIND] == RAIL) & (above < 0.42)
     texture *= np.where(rail, 0.35, 1)
     paint_windows(drive.hour, colour, cell[:, KIND] == FACADE, along + across, above)
@@ -267,11 +219,11 @@ def colour_ground(drive: Drive, view: View, pixel, depth, along, across) -> np.n
     return add_haze(drive.hour, colour, depth)
 
 
-def shade_leaves(u: np.ndarray, height: np.ndarray, depth: np.ndarray) -> np.ndarray:
+def shade_leaves(u: np.ndarray, v: np.ndarray, height: np.ndarray, depth: np.ndarray) -> np.ndarray:
     """Clumps of leaves, bright on top and dark below, as factors on their colour."""
     lumps = noise_tile(1.6)
-    clumps = tile_at(lumps, u * 5, height * 5) - tile_at(lumps, u * 5, height * 5 + 3)
-    crowns = tile_at(lumps, u * 1.2 + 50, height * 1.2) - tile_at(lumps, u * 1.2 + 50, height * 1.2 + 4)
+    clumps = tile_at(lumps, u * 5, v * 5) - tile_at(lumps, u * 5, v * 5 + 3)
+    crowns = tile_at(lumps, u * 1.2 + 50, v * 1.2) - tile_at(lumps, u * 1.2 + 50, v * 1.2 + 4)
     shade = 0.85 - 0.45 * clumps * np.minimum(1, 40 / depth) - 0.3 * crowns
     return np.clip(shade * np.clip(0.5 + 0.2 * height, 0.5, 1.15), 0.25, 1.6)
 
@@ -279,23 +231,6 @@ def shade_leaves(u: np.ndarray, height: np.ndarray, depth: np.ndarray) -> np.nda
 def tile_at(tile: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
     """Tile values at real-valued cell positions (nearest cell)."""
     return tile.ravel().take((row.astype(np.int32) % TILE) * TILE + column.astype(np.int32) % TILE)
-
-
-def light_at(hour: Hour, sunlit: np.ndarray, x: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """The light, RGB factors [n, 3], on places `x` metres right of and `depth` metres before the camera."""
-    light = hour.ambient + sunlit[:, None] * hour.sun
-    if hour.name in ("night", "dusk"):
-        beam = np.exp(-((x / (1.6 + 0.16 * depth)) ** 2) - depth / 32) * step(depth, 3, 9)
-        light += (
-            beam[:, None] * np.array([1.15, 1.08, 0.9], np.float32) * (1.0 if hour.name == "night" else 0.35)
-        )
-    return light
-
-
-def add_haze(hour: Hour, colour: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Fade colours [n, 3] into the horizon with their depth [n]."""
-    clear = np.exp(-depth / np.float32(hour.sight))[:, None]
-    return colour * clear + hour.horizon * np.float32(0.85) * (1 - clear)
 
 
 def paint_lines(road: Road, colour: np.ndarray, depth, along, across, above) -> None:
@@ -332,26 +267,6 @@ def paint_windows(
         colour[glass[lit]] = np.array([255, 206, 120], np.float32) / hour.ambient.mean() * 0.8
 
 
-def develop(rng: np.random.Generator, picture: np.ndarray, hour: Hour) -> np.ndarray:
-    """What lens and sensor do: slight blur, vignette, contrast, noise; returns uint8."""
-    soft = picture.copy()
-    soft[:, 1:-1] = 0.64 * picture[:, 1:-1] + 0.18 * (picture[:, :-2] + picture[:, 2:])
-    soft[1:-1] = 0.8 * soft[1:-1] + 0.1 * (soft[:-2] + soft[2:])
-    soft *= vignette()
-    top, left = rng.integers(TILE - ROWS), rng.integers(TILE - COLUMNS)
-    grain = noise_tile(0.25)[top : top + ROWS, left : left + COLUMNS, None]
-    soft += grain * (3.5 if hour.name == "night" else 2.0)
-    return np.clip(soft, 0, 255).astype(np.uint8)
-
-
-@lru_cache(maxsize=1)
-def vignette() -> np.ndarray:
-    """Darkening towards the corners and above the bonnet, float32 [ROWS, COLUMNS, 1]."""
-    y, x = np.mgrid[-1 : 1 : ROWS * 1j, -1 : 1 : COLUMNS * 1j]
-    fall = 1 - 0.10 * (x**2 + y**2) - 0.35 * np.clip(y - 0.9, 0, 1) * 5
-    return fall.astype(np.float32)[..., None]
-
-
 def draw_frame(seed: int, index: int) -> tuple[np.ndarray, float]:
     """Draw frame `index` of the set drawn from `seed`.
 
@@ -384,16 +299,15 @@ def draw_things(
 ) -> None:
     """Draw trees, posts, signs and cars onto the picture, the farthest first, hidden by nearer ground."""
     along, across, base, sprite = drive.things.at(step_in_drive)
-    ahead = (along - view.along[0]) % LENGTH
-    x = np.interp(ahead, view.along - view.along[0], view.x) + across * np.cos(
-        heading := np.interp(ahead, view.along - view.along[0], view.heading)
+    ahead = view.along[0] + (along - view.along[0]) % LENGTH
+    x, z, heading, rise = (
+        np.interp(ahead, view.along, values) for values in (view.x, view.z, view.heading, view.rise)
     )
-    z = np.interp(ahead, view.along - view.along[0], view.z) - across * np.sin(heading)
-    foot = base + np.interp(ahead, view.along - view.along[0], view.rise)
-    for n in np.argsort(-z):
-        if 4.5 < z[n] < 180 and abs(x[n]) < 0.6 * z[n] + 3:
-            column = (COLUMNS - 1) / 2 + FOCAL * x[n] / z[n]
-            row = view.horizon + FOCAL * (CAMERA_HEIGHT - foot[n]) / z[n]
-            image = drive.things.sprites[sprite[n]]
-            light = light_at(drive.hour, np.array([image.sunlit]), x[n : n + 1], z[n : n + 1])[0]
-            road_objects.paste(image, picture, depths, column, row, FOCAL / z[n], z[n], light, drive.hour)
+    x, z = x + across * np.cos(heading), z - across * np.sin(heading)
+    column = (COLUMNS - 1) / 2 + FOCAL * x / z
+    row = view.horizon + FOCAL * (CAMERA_HEIGHT - base - rise) / z
+    light = light_at(drive.hour, np.full(len(z), 0.8, np.float32), x, z).astype(np.float32)
+    shown = (z > 4.5) & (z < 160) & (np.abs(x) < 0.57 * z + 3)
+    for n in sorted(np.flatnonzero(shown), key=lambda n: -z[n]):
+        image, foot, scale = drive.things.sprites[sprite[n]], (column[n], row[n]), FOCAL / z[n]
+        road_objects.paste(image, picture, depths, foot, scale, z[n], light[n], drive.hour)

@@ -56,7 +56,7 @@ def draw_set(folder: Path, num_frames: int, seed: int) -> None:
 
 
 def time_stamp(seed: int, index: int) -> str:
-    """When frame `index` was taken, as `YYYY-MM-DD HH:MM:SS:ms` with bare milliseconds, as in the genuine set."""
+    """The time of frame `index`, `YYYY-MM-DD HH:MM:SS:ms`, milliseconds not padded, as in the genuine set."""
     drive, step = divmod(index, FRAMES_PER_DRIVE)
     first_day = datetime(2018, 7, 1, 9) + timedelta(days=seed % 365)
     moment = first_day + timedelta(minutes=drive, milliseconds=step * 1000 // FRAMES_PER_SECOND)

@@ -1,0 +1,222 @@
+"""The drawn data set: its files, its repeatability, and that the angles tell how the drawn roads bend."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dcgan_tf.datasets import synthetic_road
+from dcgan_tf.datasets.road_scene import FRAMES_PER_DRIVE, draw_frame
+from dcgan_tf.datasets.synthetic_road import draw_set
+from dcgan_tf.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+GENUINE_LINE = re.compile(r"(\d+\.jpg) (-?\d+\.\d{6}),(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d):(0|[1-9]\d{0,2})")
+
+
+def digest(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def in_new_process(code: str, *, wait: bool = True) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    if wait:
+        process.output = process.communicate(timeout=60)[0]
+    return process
+
+
+@pytest.fixture(scope="module")
+def first_frames() -> list[tuple[np.ndarray, float]]:
+    """The first frame of each of 40 drives."""
+    return [draw_frame(3, drive * FRAMES_PER_DRIVE) for drive in range(40)]
+
+
+def test_frame_is_rgb_of_the_genuine_size():
+    frame, angle = draw_frame(0, 0)
+    assert frame.shape == (256, 455, 3) and frame.dtype == np.uint8
+    assert isinstance(angle, float)
+
+
+def test_same_seed_and_index_give_the_same_frame_in_a_new_process():
+    # Frame 7 after frame 6 here, frame 7 alone there: what was drawn before must not matter.
+    draw_frame(4, 6)
+    frame, angle = draw_frame(4, 7)
+    process = in_new_process(
+        "import hashlib; from dcgan_tf.datasets.road_scene import draw_frame; frame, angle = draw_frame(4, 7);"
+        "print(hashlib.sha256(frame.tobytes()).hexdigest(), repr(angle))"
+    )
+    assert process.output.split() == [hashlib.sha256(frame.tobytes()).hexdigest(), repr(angle)]
+
+
+def test_seeds_and_indices_differ():
+    frames = [draw_frame(*key)[0].astype(int) for key in ((0, 0), (1, 0), (0, 1))]
+    assert np.abs(frames[0] - frames[1]).mean() > 10
+    assert np.abs(frames[0] - frames[2]).mean() > 0.5
+
+
+def test_set_has_the_genuine_layout(tmp_path):
+    draw_set(tmp_path / "deep" / "set", 45, 2)
+    folder = tmp_path / "deep" / "set"
+    lines = (folder / "data.txt").read_text().splitlines()
+    parts = [GENUINE_LINE.fullmatch(line) for line in lines]
+    assert all(parts), lines
+    assert [part[1] for part in parts] == [f"{n}.jpg" for n in range(45)]
+    moments = [
+        time.mktime(time.strptime(part[3], "%Y-%m-%d %H:%M:%S")) + int(part[4]) / 1000 for part in parts
+    ]
+    gaps = np.diff(moments)
+    assert np.allclose(np.delete(gaps, 39), 1 / 30, atol=0.002) and gaps[39] > 10
+    assert {path.name for path in folder.iterdir()} == {"data.txt"} | {f"{n}.jpg" for n in range(45)}
+    for n in (0, 44):
+        with Image.open(folder / f"{n}.jpg") as image:
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (455, 256))
+    frame, angle = draw_frame(2, 44)
+    assert abs(float(parts[44][2]) - angle) < 1e-6
+    assert np.abs(np.asarray(Image.open(folder / "44.jpg"), int) - frame).mean() < 6
+
+
+def test_number_of_workers_does_not_matter(tmp_path, monkeypatch):
+    for workers in (1, 3):
+        monkeypatch.setattr(os, "cpu_count", lambda workers=workers: workers)
+        draw_set(tmp_path / str(workers), 82, 5)
+    assert digest(tmp_path / "1") == digest(tmp_path / "3")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "3"]
+
+
+def test_present_set_stays_as_it_is(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "data.txt").write_text("mine")
+    draw_set(tmp_path / "set", 1, 0)
+    assert (tmp_path / "set" / "data.txt").read_text() == "mine"
+
+
+def test_loser_of_a_race_discards_its_own(tmp_path, monkeypatch):
+    winner = tmp_path / "set"
+
+    def draw_while_another_finishes(folder: Path, num_frames: int, seed: int) -> list[float]:
+        winner.mkdir()
+        (winner / "data.txt").write_text("winner")
+        return [0.0] * num_frames
+
+    monkeypatch.setattr(synthetic_road, "_draw_frames", draw_while_another_finishes)
+    draw_set(winner, 3, 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    assert (winner / "data.txt").read_text() == "winner"
+
+
+def test_failed_drawing_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(synthetic_road, "_draw_frames", fail)
+    with pytest.raises(UserError, match="No space left"):
+        draw_set(tmp_path / "set", 3, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unusable_folder_and_numbers_are_user_errors(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file"):
+        draw_set(tmp_path / "file" / "set", 1, 0)
+    with pytest.raises(UserError, match="at least 1"):
+        draw_set(tmp_path / "set", 0, 0)
+    with pytest.raises(UserError, match="seed"):
+        draw_set(tmp_path / "set", 1, -1)
+
+
+def test_ctrl_c_leaves_neither_files_nor_workers(tmp_path):
+    process = in_new_process(
+        "from pathlib import Path; from dcgan_tf.datasets.synthetic_road import draw_set;"
+        f"draw_set(Path({str(tmp_path / 'set')!r}), 100000, 0)",
+        wait=False,
+    )
+    deadline = time.monotonic() + 30
+    while not list(tmp_path.glob("*/*.jpg")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(tmp_path.glob("*/*.jpg")), "nothing was drawn within 30 s"
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the workers as well
+    output = process.communicate(timeout=30)[0]
+    assert process.returncode != 0 and output.count("Traceback") <= 1, output
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ProcessLookupError):  # the whole process group has ended
+        os.killpg(process.pid, 0)
+
+
+def test_workers_import_neither_tensorflow_nor_matplotlib():
+    process = in_new_process(
+        "import sys; import dcgan_tf.datasets.synthetic_road;"
+        "print(sorted({'tensorflow', 'matplotlib'} & set(sys.modules)))"
+    )
+    assert process.output.strip() == "[]"
+
+
+def seen_bend(frame: np.ndarray) -> float:
+    """The curvature (1/m, right positive) that lets the lines of the drawn road run straight.
+
+    Of a camera 1.35 m above a level road, with a focal length of 400 pixels: the row `r` pixels below the
+    horizon shows the ground at the depth 540 / r. A road of curvature c lies c * depth**2 / 2 to the right
+    there. Moved back by this, its lines form upright stripes, whose mean over the rows is the sharpest.
+    """
+    grey = frame.astype(np.float32).mean(axis=2)
+    curvatures = np.linspace(-0.03, 0.03, 41)
+    across = np.linspace(-5, 5, 101)
+    sharpness = []
+    for horizon in (114, 122, 130):
+        rows = np.arange(250, horizon + 20, -2)
+        depth = (540 / (rows - horizon))[:, None]
+        column = 227 + 400 * (across + curvatures[:, None, None] * depth**2 / 2) / depth
+        inside = (column >= 0) & (column <= 454)
+        light = grey[rows[:, None], column.clip(0, 454).astype(int)]
+        light = (light - np.median(light, axis=2, keepdims=True)).clip(0, 60)  # painted lines are bright
+        stripes = (light * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 20)
+        sharpness.append(stripes.var(axis=1))
+    return float(curvatures[np.max(sharpness, axis=0).argmax()])
+
+
+def test_angle_has_the_sign_of_the_drawn_bend(first_frames):
+    bent = [(seen_bend(frame), angle) for frame, angle in first_frames if abs(angle) > 15 and frame.mean() > 60]
+    agree = np.mean([bend * angle > 0 for bend, angle in bent])
+    assert len(bent) >= 8 and agree >= 0.75, (agree, bent)
+    assert {np.sign(angle) for _, angle in bent} == {-1.0, 1.0}
+
+
+def test_angles_are_small_mostly_and_within_their_range(first_frames):
+    angles = np.array([angle for _, angle in first_frames])
+    assert np.abs(angles).max() <= 62
+    assert 0.2 < np.mean(np.abs(angles) < 5) < 0.8
+    assert np.abs(angles).max() > 20
+
+
+def test_sky_is_brighter_than_the_road_by_day(first_frames):
+    by_day = [frame for frame, _ in first_frames if frame.mean() > 90]
+    assert len(by_day) >= 10
+    assert np.mean([frame[:90].mean() - frame[160:].mean() for frame in by_day]) > 20
+
+
+def test_drives_differ_more_than_the_frames_of_one():
+    def distance(one: np.ndarray, other: np.ndarray) -> float:
+        return float(np.abs(one.astype(int) - other).mean())
+
+    within, between = [], []
+    for drive in range(6):
+        first, later = (draw_frame(8, drive * FRAMES_PER_DRIVE + step)[0] for step in (0, 4))
+        within.append(distance(first, later))
+        between.append(distance(first, draw_frame(8, (drive + 20) * FRAMES_PER_DRIVE)[0]))
+    assert np.mean(between) > 2 * np.mean(within)

@@ -1,0 +1,89 @@
+"""The presets are what the article and the design say; what is out of range is refused with the flag's name."""
+
+import dataclasses
+import json
+
+import pytest
+
+import dcgan_tf
+from dcgan_tf.config import DATASETS, LOSSES, PRESETS, Config, from_json, preset
+from dcgan_tf.errors import UserError
+
+
+def test_the_default_is_the_articles_recipe():
+    """Rows A1-A5 and A7, number by number."""
+    c = preset("article")
+    assert c == Config()
+    assert (c.dataset, c.image_size, c.channels, c.resolved_crop) == ("sully_chen", 64, 3, "108")
+    assert (c.latent_dim, c.latent, c.g_width, c.d_width, c.initializer) == (100, "normal", 64, 64, "article")
+    assert (c.batch_size, c.epochs, c.d_steps, c.g_steps, c.loss) == (64, 30, 1, 2, "non_saturating")
+    assert (c.learning_rate, c.beta1, c.ema, c.precision) == (0.0002, 0.5, 0.0, "float32")
+    assert (c.sample_every, c.grid_shape) == (500, (8, 8))
+
+
+def test_fast_differs_from_the_article_in_precision_alone():
+    article, fast = preset("article").learned(), preset("fast").learned()
+    assert {name for name in article if article[name] != fast[name]} == {"precision"}
+
+
+def test_paper_is_radfords():
+    c = preset("paper")
+    assert (c.initializer, c.latent, c.batch_size, c.d_steps, c.g_steps) == ("paper", "uniform", 128, 1, 1)
+
+
+def test_given_settings_win_over_the_preset():
+    assert preset("paper", batch_size=16).batch_size == 16
+    assert dcgan_tf.preset("article", dataset="folder", data_dir="x").resolved_crop == "square"
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("batch_size", 1), ("batch_size", -4), ("epochs", 0), ("max_steps", -1), ("image_size", 48),
+        ("image_size", 256), ("image_size", 0), ("channels", 2), ("latent_dim", 0), ("g_width", 0), ("d_width", -1),
+        ("learning_rate", 0.0), ("learning_rate", -1.0), ("learning_rate", float("nan")), ("beta1", 1.0),
+        ("beta1", -0.1), ("ema", 1.0), ("ema", float("inf")), ("d_steps", 0), ("g_steps", 0), ("loss", "gan"),
+        ("initializer", "xavier"), ("precision", "float16"), ("seed", -1), ("crop", "-3"), ("crop", "0"),
+        ("crop", "middle"), ("sample_grid", "8"), ("sample_grid", "0x3"), ("sample_grid", "axb"),
+        ("sample_every", 0), ("checkpoint_every", 0), ("dataset", "celeba"), ("preset", "artcle"),
+        ("batch_size", "64"), ("batch_size", True), ("crop", 108), ("epochs", 1.5),
+    ],
+)  # fmt: skip
+def test_a_value_out_of_range_is_refused_by_name(field, value):
+    with pytest.raises(UserError, match=f"^--{field}="):
+        Config(**{field: value})
+
+
+def test_a_near_miss_is_answered_with_what_was_meant():
+    with pytest.raises(UserError, match="Did you mean article"):
+        preset("artcle")
+    with pytest.raises(UserError, match="no such setting. Did you mean batch_size"):
+        preset("article", bath_size=3)
+    with pytest.raises(UserError, match="sully_chen, synthetic_road or folder"):
+        Config(dataset="celeba")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_config_survives_json(name):
+    config = preset(name, seed=5, data_dir="ünï/cøde")
+    assert from_json(config.to_json(), "there") == config
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"batch_size": 0}', '{"colour": 1}', '{"seed": "x"}', "null"])
+def test_a_damaged_config_is_a_sentence_that_names_the_file(text):
+    with pytest.raises(UserError, match="^some/config.json: "):
+        from_json(text, "some/config.json")
+
+
+def test_every_setting_has_a_meaning_and_a_bound_or_choice():
+    for f in dataclasses.fields(Config):
+        assert f.metadata["help"] and f.name in json.loads(Config().to_json())
+        if isinstance(f.default, (int, float)):
+            assert f.metadata.keys() & {"one_of", "at_least", "above"}, f.name
+
+
+def test_the_names_in_the_config_are_those_of_the_rooms():
+    from dcgan_tf.gan.losses import LOSSES as IMPLEMENTED
+
+    assert set(LOSSES) == set(IMPLEMENTED)
+    assert set(DATASETS) == {"sully_chen", "synthetic_road", "folder"}
