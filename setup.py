@@ -20,6 +20,6 @@ setup(
     extras_require={
         "gpu": [f"tensorflow[and-cuda]{tensorflow}"],
         "download": ["gdown>=6.5"],
-        "test": ["pytest>=8", "scipy>=1.11", "ruff>=0.8", "gdown>=6.5"],
+        "test": ["pytest>=8", "scipy>=1.11", "ruff>=0.8", "setuptools>=68", "gdown>=6.5"],
     },
 )

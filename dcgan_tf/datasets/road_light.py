@@ -45,11 +45,7 @@ def add_ridge(rng: np.random.Generator, sky: np.ndarray, hour: Hour, haze: float
     """One chain of far hills, the paler the farther."""
     around = np.arange(PANORAMA) / 2
     line = noise_tile(3.0)[rng.integers(TILE)]
-    height = (
-        (1 - haze)
-        * rng.uniform(10, 55)
-        * np.clip(1 + np.interp(around, np.arange(TILE), line, period=TILE), 0, 3)
-    )
+    height = (1 - haze) * rng.uniform(10, 55) * np.clip(1 + np.interp(around, np.arange(TILE), line, period=TILE), 0, 3)
     height += 1.2 * noise_tile(0.7)[rng.integers(TILE)][around.astype(int)] * (1 - haze)
     rows = np.arange(ROWS - 170, ROWS)
     inside = rows[:, None] > ROWS - height[None]
@@ -65,9 +61,7 @@ def light_at(hour: Hour, sunlit: np.ndarray, x: np.ndarray, depth: np.ndarray) -
     light = hour.ambient + sunlit[:, None] * hour.sun
     if hour.name in ("night", "dusk"):
         beam = np.exp(-((x / (1.6 + 0.16 * depth)) ** 2) - depth / 32) * step(depth, 3, 9)
-        light += (
-            beam[:, None] * np.array([1.15, 1.08, 0.9], np.float32) * (1.0 if hour.name == "night" else 0.35)
-        )
+        light += beam[:, None] * np.array([1.15, 1.08, 0.9], np.float32) * (1.0 if hour.name == "night" else 0.35)
     return light
 
 

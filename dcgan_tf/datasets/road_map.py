@@ -63,6 +63,8 @@ class MapMaker:
         self.map = np.zeros((ROWS, COLUMNS, 8), np.float32)
         self.soil = self._shade(SOILS[str(rng.choice(list(SOILS), p=SHARES))])
         self.leaves = self._shade(PLANTS[str(rng.choice(list(PLANTS), p=SHARES))])
+        # The cells grow outwards: what is finer than they are is faded out there.
+        self.near = np.clip(25 / np.abs(self.across), 0, 1)
         self.hills = self._noise(2.0, 1.0)
         self.lumps = self._noise(1.6, 0.25)
         self.grain = self._noise(0.7, 0.25)
@@ -79,6 +81,7 @@ class MapMaker:
         return (np.array(colour) * factors).astype(np.float32)
 
     def make(self) -> np.ndarray:
+        """The map, from the soil up to what stands on it, then the road, then the light."""
         self._soil()
         for side, sign in zip(self.sides, (-1, 1)):
             beyond = self.across - self.road.right if sign > 0 else self.road.left - self.across
@@ -96,7 +99,7 @@ class MapMaker:
         self._light()
         return self.map
 
-    def _paint(self, where: np.ndarray, colour: np.ndarray, roughness: float, kind: int = PLAIN) -> None:
+    def _paint(self, where: np.ndarray | tuple, colour: np.ndarray, roughness: float, kind: int = PLAIN) -> None:
         self.map[..., RED : BLUE + 1][where] = colour
         self.map[..., ROUGHNESS][where] = roughness
         self.map[..., KIND][where] = kind
@@ -110,7 +113,7 @@ class MapMaker:
     def _slope(self, side: Side, beyond: np.ndarray) -> None:
         start = 1.5 + self.road.pavement
         climb = np.clip((beyond - start) * abs(side.slope), 0, side.rise) * np.sign(side.slope)
-        uneven = 1 + 0.35 * self.hills + 0.08 * self.lumps
+        uneven = 1 + 0.35 * self.hills + 0.08 * self.lumps * self.near
         self.map[..., HEIGHT] += np.where(beyond > start, climb * np.clip(uneven, 0.1, 2), 0)
         self.map[..., HEIGHT] += np.clip(beyond - 12, 0, 120) * 0.05 * np.clip(self.hills + 0.3, 0, None)
 
@@ -126,15 +129,12 @@ class MapMaker:
         # 1.5 * (1 - 2 * share) is near enough to the bound that this share of a normal deviate exceeds.
         bound = 1.5 * (1 - 2 * side.plants)
         inner = side.plants_from + self.road.pavement + 0.5 * self.lumps
+        noise = self.crowns * 0.8 * self.near + self.hills * (1.4 - 0.8 * self.near)
         # A root makes round crowns of the gentle slopes of the noise.
-        cover = np.sqrt(
-            step(self.crowns * 0.8 + self.hills * 0.6, bound, bound + 1.2) * step(beyond, inner, inner + 2)
-        )
+        cover = np.sqrt(step(noise, bound, bound + 1.2) * step(beyond, inner, inner + 2))
         where = (cover > 0.3) & (self.map[..., GROUND] > SEA_LEVEL)
-        self.map[..., HEIGHT] += (
-            where * cover * side.plants_height * np.clip(0.85 + 0.3 * self.hills, 0.4, 1.5)
-        )
-        self.map[..., HEIGHT] += where * (0.04 * side.plants_height * self.grain)
+        height = cover * np.clip(0.85 + 0.3 * self.hills, 0.4, 1.5) + 0.04 * self.grain * self.near
+        self.map[..., HEIGHT] += where * height * side.plants_height
         tint = self.leaves * (1 + 0.12 * self.hills[where] + 0.05 * self.lumps[where])[:, None]
         self._paint(where, tint, 0.5, LEAVES)
 
@@ -186,11 +186,7 @@ class MapMaker:
             self._paint((slice(None), paved), self._shade((172, 168, 160), 0.04), 0.08)
         lane = (across > road.left) & (across < road.right)
         where = (slice(None), lane)
-        grey = (
-            self.rng.uniform(62, 118)
-            * np.array([0.98, 1.0, 1.03], np.float32)
-            * self.rng.uniform(0.96, 1.04, 3)
-        )
+        grey = self.rng.uniform(62, 118) * np.array([0.98, 1.0, 1.03], np.float32) * self.rng.uniform(0.96, 1.04, 3)
         worn = 0.045 * self.lumps + 0.05 * self.grain + 0.05 * np.cos((across - road.lane) * 2 * np.pi / 1.75)
         self._paint(where, (grey * (1 + worn[..., None]))[:, lane], 0.09)
         self.map[:, lane, HEIGHT] = 0
@@ -211,12 +207,8 @@ class MapMaker:
         """A stretch of the asphalt that was laid anew, darker or paler."""
         row = int(self.rng.integers(ROWS - 80))
         left = self.rng.uniform(self.road.left, self.road.right - 1)
-        columns = slice(
-            *np.searchsorted(self.across, [left, min(left + self.rng.uniform(0.6, 3.5), self.road.right)])
-        )
-        self.map[row : row + int(self.rng.integers(3, 80)), columns, RED : BLUE + 1] *= self.rng.uniform(
-            0.72, 1.12
-        )
+        columns = slice(*np.searchsorted(self.across, [left, min(left + self.rng.uniform(0.6, 3.5), self.road.right)]))
+        self.map[row : row + int(self.rng.integers(3, 80)), columns, RED : BLUE + 1] *= self.rng.uniform(0.72, 1.12)
 
     def _light(self) -> None:
         """Sun on slopes less cast shadows; at night the pools under street lamps instead."""
@@ -266,9 +258,7 @@ class MapMaker:
         rows = np.arange(first, first + int(4 * radius * ROWS / LENGTH) + 1)
         columns = slice(*np.searchsorted(self.across, [centre[1] - 2 * radius, centre[1] + 2 * radius]))
         far = np.hypot(rows[:, None] * LENGTH / ROWS - centre[0], self.across[columns] - centre[1]) / radius
-        blot = step(
-            1 - far + 0.35 * self.lumps[rows % ROWS, columns] + 0.2 * self.grain[rows % ROWS, columns], 0, 0.4
-        )
+        blot = step(1 - far + 0.35 * self.lumps[rows % ROWS, columns] + 0.2 * self.grain[rows % ROWS, columns], 0, 0.4)
         self.map[rows % ROWS, columns, LIGHT] *= 1 - 0.9 * blot
 
 

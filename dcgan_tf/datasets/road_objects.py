@@ -55,16 +55,12 @@ def place_things(
     still = len(rows)
     drive_traffic(rng, hour, road, start, speed, sprites, rows)
     along, across, pace, number = (np.array(column, float) for column in zip(*rows))
-    base = look_up(ground[..., GROUND : GROUND + 1], along.astype(np.float32), across.astype(np.float32))[
-        :, 0
-    ]
+    base = look_up(ground[..., GROUND : GROUND + 1], along.astype(np.float32), across.astype(np.float32))[:, 0]
     base[still:] = 0
     return Things(sprites, along, across, base, pace, number.astype(int))
 
 
-def plant(
-    rng: np.random.Generator, hour: Hour, side: Side, sign: int, edge: float, sprites: list, rows: list
-) -> None:
+def plant(rng: np.random.Generator, hour: Hour, side: Side, sign: int, edge: float, sprites: list, rows: list) -> None:
     """Line one side of the road with single trees, posts and signs: add to `sprites` and `rows`."""
     leaves = np.array(PLANTS[str(rng.choice(list(PLANTS), p=SHARES))]) * rng.uniform(0.8, 1.2)
     first = len(sprites)
@@ -87,10 +83,10 @@ def drive_traffic(
     rng: np.random.Generator, hour: Hour, road: Road, start: float, speed: float, sprites: list, rows: list
 ) -> None:
     """Cars ahead in the lanes of our side, oncoming ones in the others."""
-    busy = rng.choice([0.15, 0.45, 0.8])
+    busy = rng.choice([0.1, 0.35, 0.7])
     for lanes, ahead in ((road.lanes_ahead, True), (road.lanes_oncoming, False)):
         for lane in lanes:
-            for at in np.arange(rng.uniform(9, 40), 220, rng.uniform(22, 60)):
+            for at in np.arange(rng.uniform(12, 55), 220, rng.uniform(22, 60)):
                 if rng.random() < busy:
                     own_lane = ahead and abs(lane - road.lane) < 1
                     pace = speed * (rng.uniform(0.97, 1.03) if own_lane else rng.uniform(0.85, 1.2))

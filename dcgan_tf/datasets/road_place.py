@@ -63,10 +63,10 @@ class Side:
 
 
 HOURS = {  # sun, ambient, zenith, horizon, sun height, sight, share of the drives
-    "day": ((0.80, 0.76, 0.66), (0.27, 0.32, 0.42), (28, 104, 214), (150, 206, 246), 1.0, 1500, 0.42),
-    "golden": ((0.92, 0.70, 0.44), (0.25, 0.24, 0.28), (78, 122, 172), (252, 206, 138), 0.45, 700, 0.19),
-    "dusk": ((0.06, 0.04, 0.05), (0.27, 0.24, 0.33), (44, 52, 104), (236, 136, 100), 0.5, 700, 0.10),
-    "night": ((0.90, 0.62, 0.34), (0.09, 0.10, 0.14), (10, 15, 38), (56, 52, 74), 1.0, 500, 0.12),
+    "day": ((0.80, 0.76, 0.66), (0.27, 0.32, 0.42), (28, 104, 214), (150, 206, 246), 1.0, 1500, 0.45),
+    "golden": ((0.92, 0.70, 0.44), (0.32, 0.31, 0.35), (78, 122, 172), (252, 206, 138), 0.45, 700, 0.19),
+    "dusk": ((0.08, 0.05, 0.06), (0.37, 0.33, 0.43), (44, 52, 104), (236, 136, 100), 0.5, 700, 0.10),
+    "night": ((0.90, 0.62, 0.34), (0.12, 0.13, 0.18), (12, 18, 46), (66, 60, 82), 1.0, 500, 0.09),
     "overcast": ((0.12, 0.12, 0.12), (0.66, 0.69, 0.73), (158, 166, 176), (212, 217, 220), 1.0, 420, 0.17),
 }
 SOILS = {"dry": (158, 138, 98), "green": (88, 108, 56), "sand": (186, 166, 132), "red": (150, 108, 80)}
@@ -86,8 +86,7 @@ def choose_hour(rng: np.random.Generator) -> Hour:
         name=name,
         sun=np.array(sun, np.float32) * shade,
         ambient=np.array(ambient, np.float32) * shade,
-        zenith=np.array(zenith, np.float32)
-        * (rng.uniform(0.9, 1.2) * rng.uniform(0.93, 1.07, 3)).astype(np.float32),
+        zenith=np.array(zenith, np.float32) * (rng.uniform(0.9, 1.2) * rng.uniform(0.93, 1.07, 3)).astype(np.float32),
         horizon=np.array(horizon, np.float32) * rng.uniform(0.93, 1.03, 3).astype(np.float32),
         sun_height=height * rng.uniform(0.6, 1.4),
         sight=sight * rng.uniform(0.4, 1.3),
@@ -119,9 +118,7 @@ def choose_road(rng: np.random.Generator, scenery: str) -> Road:
         )
     town = scenery in ("suburb", "city")
     half = width + (rng.uniform(1.2, 2.4) if town else rng.uniform(0.4, 1.5))
-    middle = rng.choice(
-        ["double", "dashed", "solid", "none"] if town else ["double", "double", "dashed", "solid"]
-    )
+    middle = rng.choice(["double", "dashed", "solid", "none"] if town else ["double", "double", "dashed", "solid"])
     colour = YELLOW if rng.random() < 0.75 else WHITE
     lines = {
         "double": [Line(-0.14, 0.12, colour), Line(0.14, 0.12, colour)],

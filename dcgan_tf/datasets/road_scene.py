@@ -158,8 +158,7 @@ def cast_rays(drive: Drive, view: View) -> tuple[np.ndarray, np.ndarray, np.ndar
     """
     depth = SLICE_DEPTH
     x, along, heading, rise = (
-        np.interp(depth, view.z, values).astype(np.float32)
-        for values in (view.x, view.along, view.heading, view.rise)
+        np.interp(depth, view.z, values).astype(np.float32) for values in (view.x, view.along, view.heading, view.rise)
     )
     sideways = COLUMN_TANGENT * depth[:, None] - x[:, None]
     cosine, sine = np.cos(heading), np.sin(heading)
@@ -188,7 +187,9 @@ def cast_rays(drive: Drive, view: View) -> tuple[np.ndarray, np.ndarray, np.ndar
     return pixel, pixel_depth, pixel_along, pixel_across
 
 
-def colour_ground(drive: Drive, view: View, pixel, depth, along, across) -> np.ndarray:
+def colour_ground(
+    drive: Drive, view: View, pixel: np.ndarray, depth: np.ndarray, along: np.ndarray, across: np.ndarray
+) -> np.ndarray:
     """The colour of the ground at each of the n given pixels, float32 [n, 3]."""
     grain, lumps = noise_tile(0.7), noise_tile(1.6)
     # The cells are half a metre long: on the road, a shift by noise hides the straight rims of shadows.
@@ -211,7 +212,7 @@ def colour_ground(drive: Drive, view: View, pixel, depth, along, across) -> np.n
     leaves = np.flatnonzero(cell[:, KIND] == LEAVES)
     texture[leaves] *= shade_leaves(u[leaves], v[leaves], above[leaves], depth[leaves])
     rail = (cell[:, KIND] == RAIL) & (above < 0.42)
-    texture *= np.where(rail, 0.35, 1)
+    texture *= np.where(rail, np.float32(0.5), np.float32(1))
     paint_windows(drive.hour, colour, cell[:, KIND] == FACADE, along + across, above)
     x = COLUMN_TANGENT[pixel % COLUMNS] * depth
     colour *= np.clip(texture, 0.15, 2)[:, None]
@@ -233,7 +234,14 @@ def tile_at(tile: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray
     return tile.ravel().take((row.astype(np.int32) % TILE) * TILE + column.astype(np.int32) % TILE)
 
 
-def paint_lines(road: Road, colour: np.ndarray, depth, along, across, above) -> None:
+def paint_lines(
+    road: Road,
+    colour: np.ndarray,
+    depth: np.ndarray,
+    along: np.ndarray,
+    across: np.ndarray,
+    above: np.ndarray,
+) -> None:
     """Paint the road's lines onto the colours of the ground pixels, in place."""
     on_road = np.flatnonzero((across > road.left) & (across < road.right) & (above < 0.3))
     depth, along, across = depth[on_road], along[on_road], across[on_road]
@@ -242,9 +250,7 @@ def paint_lines(road: Road, colour: np.ndarray, depth, along, across, above) -> 
     wear = 0.8 + 0.15 * tile_at(noise_tile(0.7), along * 12, across * 12)
     for line in road.lines:
         near = np.abs(across - line.across)
-        cover = np.clip(
-            (line.width / 2 - near) / width_of_pixel + 0.5, 0, np.minimum(1, line.width / width_of_pixel)
-        )
+        cover = np.clip((line.width / 2 - near) / width_of_pixel + 0.5, 0, np.minimum(1, line.width / width_of_pixel))
         if line.period:
             from_middle = np.abs(along % line.period - line.period / 2)
             cover *= np.clip((line.period / 6 - from_middle) / length_of_pixel + 0.5, 0, 1)
@@ -253,9 +259,7 @@ def paint_lines(road: Road, colour: np.ndarray, depth, along, across, above) -> 
         colour[on_road[some]] += share * (np.array(line.colour, np.float32) - colour[on_road[some]])
 
 
-def paint_windows(
-    hour: Hour, colour: np.ndarray, facade: np.ndarray, along: np.ndarray, above: np.ndarray
-) -> None:
+def paint_windows(hour: Hour, colour: np.ndarray, facade: np.ndarray, along: np.ndarray, above: np.ndarray) -> None:
     """Windows in a grid of 3 m by 3 m on the facade pixels, in place; some are lit in the dark."""
     wall = np.flatnonzero(facade)
     u, v = along[wall] / 3.0, above[wall] / 3.0
@@ -294,15 +298,11 @@ def crop_sky(sky: np.ndarray, view: View) -> np.ndarray:
     return sky[top : top + ROWS].take(np.arange(left, left + COLUMNS) % PANORAMA, axis=1)
 
 
-def draw_things(
-    drive: Drive, view: View, step_in_drive: int, picture: np.ndarray, depths: np.ndarray
-) -> None:
+def draw_things(drive: Drive, view: View, step_in_drive: int, picture: np.ndarray, depths: np.ndarray) -> None:
     """Draw trees, posts, signs and cars onto the picture, the farthest first, hidden by nearer ground."""
     along, across, base, sprite = drive.things.at(step_in_drive)
     ahead = view.along[0] + (along - view.along[0]) % LENGTH
-    x, z, heading, rise = (
-        np.interp(ahead, view.along, values) for values in (view.x, view.z, view.heading, view.rise)
-    )
+    x, z, heading, rise = (np.interp(ahead, view.along, values) for values in (view.x, view.z, view.heading, view.rise))
     x, z = x + across * np.cos(heading), z - across * np.sin(heading)
     column = (COLUMNS - 1) / 2 + FOCAL * x / z
     row = view.horizon + FOCAL * (CAMERA_HEIGHT - base - rise) / z

@@ -11,6 +11,16 @@ from dcgan_tf.datasets.road_map import TILE, noise_tile, step
 from dcgan_tf.datasets.road_place import Hour
 
 Rng = np.random.Generator
+PAINTS = (  # of cars
+    (206, 208, 210),
+    (228, 228, 226),
+    (150, 154, 160),
+    (84, 88, 94),
+    (36, 38, 42),
+    (142, 30, 30),
+    (38, 62, 112),
+    (170, 158, 132),
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +45,7 @@ def canvas(width: int, height: int) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     return image, ImageDraw.Draw(image)
 
 
-def foliage(rng, inside: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+def foliage(rng: Rng, inside: np.ndarray, leaves: np.ndarray) -> np.ndarray:
     """Leaves where `inside` [rows, columns] is above 0, ragged by noise, lit from above: RGBA uint8."""
     rows, columns = inside.shape
     top, left = rng.integers(TILE - rows), rng.integers(TILE - columns)
@@ -49,7 +59,7 @@ def foliage(rng, inside: np.ndarray, leaves: np.ndarray) -> np.ndarray:
     return np.dstack([np.clip(shade[..., None] * leaves, 0, 255), 255 * alpha]).astype(np.uint8)
 
 
-def broadleaf(rng, leaves: np.ndarray, bush: bool) -> Sprite:
+def broadleaf(rng: Rng, leaves: np.ndarray, bush: bool) -> Sprite:
     """A round tree on a trunk, or a bush without one."""
     image, pen = canvas(128, 128)
     y, x = np.mgrid[0:128, 0:128] / 128.0
@@ -74,7 +84,7 @@ def broadleaf(rng, leaves: np.ndarray, bush: bool) -> Sprite:
     return upright(image, rng.uniform(1.2, 2.8) if bush else rng.uniform(5, 11), crown=not bush)
 
 
-def conifer(rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
+def conifer(rng: Rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
     """A spruce: tiers of branches that widen downwards."""
     y, x = np.mgrid[0:192, 0:96] / 192.0
     tiers = 0.06 + 0.16 * y + 0.035 * ((y * 11) % 1)
@@ -85,14 +95,14 @@ def conifer(rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
     return upright(image, rng.uniform(9, 18), crown=True)
 
 
-def cypress(rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
+def cypress(rng: Rng, leaves: np.ndarray, _hour: Hour) -> Sprite:
     """A slender cypress."""
     y, x = np.mgrid[0:160, 0:64] / 160.0
     inside = 1 - np.hypot((x - 0.2) / 0.11, (y - 0.55) / 0.48)
     return upright(Image.fromarray(foliage(rng, inside, leaves * 0.8), "RGBA"), rng.uniform(5, 9))
 
 
-def palm(rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
+def palm(rng: Rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
     """A palm: a thin, slightly bent trunk and a crown of fronds."""
     image, pen = canvas(288, 576)
     lean = rng.uniform(-24, 24)
@@ -108,7 +118,7 @@ def palm(rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
     return upright(image.resize((96, 192), Image.Resampling.BOX), rng.uniform(6, 15), crown=True)
 
 
-def pole(rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
+def pole(rng: Rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
     """A wooden pole with cross-arms."""
     image, pen = canvas(96, 384)
     brown = (84, 68, 54, 255)
@@ -118,7 +128,7 @@ def pole(rng, _leaves: np.ndarray, _hour: Hour) -> Sprite:
     return upright(image.resize((48, 192), Image.Resampling.BOX), rng.uniform(8, 11))
 
 
-def lamp_post(rng, _leaves: np.ndarray, hour: Hour) -> Sprite:
+def lamp_post(rng: Rng, _leaves: np.ndarray, hour: Hour) -> Sprite:
     """A street lamp whose arm reaches over the road; it shines in the dark."""
     image, pen = canvas(192, 384)
     grey = (120, 122, 124, 255)
@@ -133,7 +143,7 @@ def sign_post(rng: Rng) -> Sprite:
     """A road sign on a post: warning diamond, speed limit, stop, or a green board."""
     image, pen = canvas(256, 512)
     pen.rectangle([122, 120, 134, 512], fill=(128, 128, 126, 255))
-    kind = rng.integers(4)
+    kind = rng.choice(4, p=[0.4, 0.3, 0.05, 0.25])
     if kind == 0:
         pen.polygon(
             [(128, 6), (246, 124), (128, 242), (10, 124)],
@@ -144,13 +154,9 @@ def sign_post(rng: Rng) -> Sprite:
         pen.line([(128, 180), (128, 110), (160, 70)], fill=(30, 26, 16, 255), width=16)
     elif kind == 1:
         pen.rectangle([52, 6, 204, 206], fill=(236, 236, 232, 255), outline=(40, 40, 40, 255), width=6)
-        pen.text(
-            (128, 140), str(5 * rng.integers(5, 14)), (30, 30, 32, 255), ImageFont.load_default(96), "mm"
-        )
+        pen.text((128, 140), str(5 * rng.integers(5, 14)), (30, 30, 32, 255), ImageFont.load_default(96), "mm")
     elif kind == 2:
-        pen.regular_polygon(
-            (128, 120, 112), 8, rotation=22, fill=(188, 26, 30, 255), outline=(235, 235, 235, 255)
-        )
+        pen.regular_polygon((128, 120, 112), 8, rotation=22, fill=(188, 26, 30, 255), outline=(235, 235, 235, 255))
         pen.text((128, 122), "STOP", (240, 240, 240, 255), ImageFont.load_default(74), "mm")
     else:
         pen.rectangle([4, 20, 252, 190], fill=(18, 104, 66, 255), outline=(235, 238, 235, 255), width=8)
@@ -159,49 +165,52 @@ def sign_post(rng: Rng) -> Sprite:
     return upright(image.resize((96, 192), Image.Resampling.BOX), rng.uniform(2.6, 4.2))
 
 
-def car(rng, hour: Hour, rear: bool) -> Sprite:
+def car(rng: Rng, hour: Hour, rear: bool) -> Sprite:
     """A car, van or lorry from behind or from the front, with its lamps."""
-    tall = float(rng.choice([0.0, 0.0, 0.25, 0.9]))
+    tall = float(rng.choice([0.0, 0.0, 0.0, 0.25, 0.9]))
+    braking = rear and rng.random() < 0.4
     image, pen = canvas(400, 320)
     pen.ellipse([4, 282, 396, 319], fill=(8, 8, 10, 170))  # its shadow on the road
-    paint = np.array(
-        [
-            (196, 198, 200),
-            (34, 36, 40),
-            (120, 124, 130),
-            (150, 26, 28),
-            (32, 60, 120),
-            (228, 228, 226),
-            (176, 160, 128),
-        ][rng.integers(7)]
-    )
-    body, dark = (*(int(v) for v in paint), 255), (*(int(v * 0.6) for v in paint), 255)
-    roof = int(96 - 95 * tall)
-    pen.rectangle([52, 250, 104, 318], fill=(18, 18, 20, 255))
-    pen.rectangle([296, 250, 348, 318], fill=(18, 18, 20, 255))
-    inset = 70 if tall < 0.5 else 36
-    pen.polygon([(inset + 26, roof), (374 - inset, roof), (372, 196), (28, 196)], fill=body)
-    pen.polygon(
-        [(inset + 38, roof + 14), (362 - inset, roof + 14), (338, 182), (62, 182)], fill=(38, 46, 56, 255)
-    )
-    pen.rounded_rectangle([24, 176, 376, 290], 22, fill=body)
-    pen.rectangle([30, 252, 370, 292], fill=dark)
+    for left in (52, 296):
+        pen.rectangle([left, 250, left + 52, 318], fill=(18, 18, 20, 255))
+    paint = np.array(PAINTS[rng.integers(len(PAINTS))])
+    draw_body(pen, tuple(paint.tolist()), tuple((paint * 0.6).astype(int).tolist()), tall)
     pen.rectangle([160, 226 if rear else 254, 240, 252 if rear else 280], fill=(214, 214, 206, 255))
-    braking = rear and rng.random() < 0.4
     lamp = ((255, 46, 32) if braking else (150, 24, 22)) if rear else (246, 244, 228)
     for left in (32, 312):
         pen.rectangle([left, 196, left + 56, 226], fill=(*lamp, 255))
+    height = rng.uniform(1.45, 1.6) * (1.15 + 0.3 * tall)
+    lamps = car_lamps(hour, rear, braking)
+    return upright(image.resize((100, 80), Image.Resampling.BOX), height, lamps=lamps)
+
+
+def draw_body(pen: ImageDraw.ImageDraw, paint: tuple, dark: tuple, tall: float) -> None:
+    """Roof, window, boot or bonnet, and bumper; `tall` is 0 for a saloon and near 1 for a lorry."""
+    roof = int(96 - 95 * tall)
+    sill = int(roof + (0.88 - 0.4 * tall) * (190 - roof))
+    inset = 70 if tall < 0.5 else 36
+    pen.polygon([(inset + 26, roof), (374 - inset, roof), (372, 196), (28, 196)], fill=paint)
+    slant = 36 if tall < 0.5 else 6
+    glass = [
+        (inset + 38, roof + 14),
+        (362 - inset, roof + 14),
+        (362 - inset + slant, sill),
+        (inset + 38 - slant, sill),
+    ]
+    pen.polygon(glass, fill=(42, 50, 60, 255))
+    pen.line(glass[:2], fill=(120, 134, 148, 255), width=16)  # the sky in it
+    pen.rounded_rectangle([24, 176, 376, 290], 22, fill=paint)
+    pen.rectangle([30, 252, 370, 292], fill=dark)
+
+
+def car_lamps(hour: Hour, rear: bool, braking: bool) -> tuple:
+    """The lamps that shine: all in the dark, only those of a braking car by day."""
     dark_hour = hour.name in ("night", "dusk")
-    glow = ()
-    if dark_hour or braking:
-        size = (0.4 if rear else 0.75) * (1.0 if dark_hour else 0.5)
-        colour = (255, 60, 40) if rear else (255, 244, 214)
-        glow = tuple((x, 0.66, size, colour) for x in (0.15, 0.85))
-    return upright(
-        image.resize((100, 80), Image.Resampling.BOX),
-        rng.uniform(1.45, 1.6) * (1.15 + 0.3 * tall),
-        lamps=glow,
-    )
+    if not (dark_hour or braking):
+        return ()
+    size = (0.4 if rear else 0.75) * (1.0 if dark_hour else 0.5)
+    colour = (255, 60, 40) if rear else (255, 244, 214)
+    return tuple((x, 0.66, size, colour) for x in (0.15, 0.85))
 
 
 MAKERS = {  # of what lines a road: (rng, colour of the leaves, hour) -> Sprite

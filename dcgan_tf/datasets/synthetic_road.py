@@ -6,10 +6,15 @@ A folder with the frames `0.jpg`, `1.jpg`, ... and `data.txt`, one line for each
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
 import signal
+import sys
+import threading
+import types
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,17 +33,20 @@ def draw_set(folder: Path, num_frames: int, seed: int) -> None:
     """Draw `num_frames` frames and their angles into the new folder `folder`, on all cores.
 
     The files depend on `num_frames` and `seed` alone. They are written to a folder beside it that is renamed
-    at the end, so that `folder` is whole as soon as it exists. Where it exists already, nothing is done.
+    at the end, so that `folder` is whole as soon as it has a `data.txt`. Where it has one already, nothing is
+    done.
 
     Raises:
-      UserError: the folder cannot be written, or `num_frames` is below 1 or `seed` below 0.
+      UserError: the folder cannot be written or holds other files; `num_frames` is below 1 or `seed` below 0.
     """
     if num_frames < 1:
         raise UserError(f"synthetic_road needs at least 1 frame, not {num_frames}: ask for more frames.")
     if seed < 0:
         raise UserError(f"synthetic_road needs a seed of 0 or more, not {seed}: choose another seed.")
-    if folder.exists():
+    if (folder / ANGLES_FILE).exists():
         return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UserError(f"{folder} holds other files and no {ANGLES_FILE}: choose another folder, or empty it.")
     unfinished = folder.with_name(f"{folder.name}.{os.getpid()}.unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process that had the same number
@@ -71,16 +79,16 @@ def _draw_frames(folder: Path, num_frames: int, seed: int) -> list[float]:
     workers = ProcessPoolExecutor(
         max_workers=min(os.cpu_count() or 1, len(starts)),
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for the parent, which then ends its workers
+        initializer=_begin_worker,
     )
     try:
-        tasks = {
-            workers.submit(
-                _draw_drive, folder, seed, range(start, min(start + FRAMES_PER_DRIVE, num_frames))
-            ): start
-            for start in starts
-        }
+        with _main_module_hidden():
+            tasks = {
+                workers.submit(
+                    _draw_drive, folder, seed, range(start, min(start + FRAMES_PER_DRIVE, num_frames))
+                ): start
+                for start in starts
+            }
         with Progress(f"drawing {num_frames:,} frames of synthetic_road", num_frames, "frames") as shown:
             for task in as_completed(tasks):
                 drawn = task.result()
@@ -89,6 +97,29 @@ def _draw_frames(folder: Path, num_frames: int, seed: int) -> list[float]:
     finally:
         workers.shutdown(wait=True, cancel_futures=True)
     return angles
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """A spawned worker first runs the caller's script again; one that trains without asking for its
+    `__name__`, as in a notebook or a first try, would train in the worker too. Ours need nothing of it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, which then ends its workers; end with it even if it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _draw_drive(folder: Path, seed: int, indices: range) -> list[float]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+
+# isort: split
 import tensorflow as tf
 
 from dcgan_tf.config import Config
@@ -57,7 +60,7 @@ class Events:
             if (step + 1) % self._histogram_every == 0:
                 for name, network in gan.networks().items():
                     for variable in network.trainable_variables:
-                        tf.summary.histogram(f"{name}/{variable.path.partition('/')[2]}", variable.value)
+                        tf.summary.histogram(f"weights_{name}/{variable.path.partition('/')[2]}", variable.value)
 
     def add_image(self, step: int, name: str, image) -> None:
         """One picture, uint8 [H, W, C]."""
@@ -77,24 +80,23 @@ class Events:
 
 
 def _cut(folder: Path, step: int) -> None:
-    """Keep only what was written before `step`, in one file: a continued run must not draw its curves twice."""
-    old = sorted(folder.glob("events.out.tfevents.*"))
-    if not old:
-        return
-    if step > 0:
-        with replacing(old[0].with_name(old[0].name + ".kept")) as temporary:
-            with tf.io.TFRecordWriter(str(temporary)) as writer:
-                for record in _records(old):
-                    if tf.compat.v1.Event.FromString(record).step < step:
-                        writer.write(record)
-    for path in old:
-        path.unlink()
+    """Keep only what was written before `step`: a continued run must not draw its curves twice.
+
+    Each file is replaced by what is kept of it: killed in between, nothing is lost and nothing is there twice.
+    """
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        if step == 0:
+            path.unlink()
+            continue
+        with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+            for record in _records(path):
+                if tf.compat.v1.Event.FromString(record).step < step:
+                    writer.write(record)
 
 
-def _records(paths: list[Path]):
-    for path in paths:
-        try:
-            for record in tf.data.TFRecordDataset(str(path)):
-                yield record.numpy()
-        except tf.errors.DataLossError:
-            continue  # the process was killed while it wrote the last record of this file
+def _records(path: Path):
+    try:
+        for record in tf.data.TFRecordDataset(str(path)):
+            yield record.numpy()
+    except tf.errors.DataLossError:
+        return  # the process was killed while it wrote the last record

@@ -59,7 +59,8 @@ def test_same_seed_and_index_give_the_same_frame_in_a_new_process():
     draw_frame(4, 6)
     frame, angle = draw_frame(4, 7)
     process = in_new_process(
-        "import hashlib; from dcgan_tf.datasets.road_scene import draw_frame; frame, angle = draw_frame(4, 7);"
+        "import hashlib; from dcgan_tf.datasets.road_scene import draw_frame;"
+        "frame, angle = draw_frame(4, 7);"
         "print(hashlib.sha256(frame.tobytes()).hexdigest(), repr(angle))"
     )
     assert process.output.split() == [hashlib.sha256(frame.tobytes()).hexdigest(), repr(angle)]
@@ -78,9 +79,7 @@ def test_set_has_the_genuine_layout(tmp_path):
     parts = [GENUINE_LINE.fullmatch(line) for line in lines]
     assert all(parts), lines
     assert [part[1] for part in parts] == [f"{n}.jpg" for n in range(45)]
-    moments = [
-        time.mktime(time.strptime(part[3], "%Y-%m-%d %H:%M:%S")) + int(part[4]) / 1000 for part in parts
-    ]
+    moments = [time.mktime(time.strptime(part[3], "%Y-%m-%d %H:%M:%S")) + int(part[4]) / 1000 for part in parts]
     gaps = np.diff(moments)
     assert np.allclose(np.delete(gaps, 39), 1 / 30, atol=0.002) and gaps[39] > 10
     assert {path.name for path in folder.iterdir()} == {"data.txt"} | {f"{n}.jpg" for n in range(45)}
@@ -93,11 +92,17 @@ def test_set_has_the_genuine_layout(tmp_path):
 
 
 def test_number_of_workers_does_not_matter(tmp_path, monkeypatch):
-    for workers in (1, 3):
+    for workers in (1, 2):
         monkeypatch.setattr(os, "cpu_count", lambda workers=workers: workers)
-        draw_set(tmp_path / str(workers), 82, 5)
-    assert digest(tmp_path / "1") == digest(tmp_path / "3")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "3"]
+        draw_set(tmp_path / str(workers), 42, 5)
+    assert digest(tmp_path / "1") == digest(tmp_path / "2")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_empty_folder_is_filled(tmp_path):
+    (tmp_path / "set").mkdir()
+    draw_set(tmp_path / "set", 1, 0)
+    assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["0.jpg", "data.txt"]
 
 
 def test_present_set_stays_as_it_is(tmp_path):
@@ -135,28 +140,54 @@ def test_unusable_folder_and_numbers_are_user_errors(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file"):
         draw_set(tmp_path / "file" / "set", 1, 0)
+    with pytest.raises(UserError, match="other files"):
+        draw_set(tmp_path, 1, 0)
     with pytest.raises(UserError, match="at least 1"):
         draw_set(tmp_path / "set", 0, 0)
     with pytest.raises(UserError, match="seed"):
         draw_set(tmp_path / "set", 1, -1)
 
 
-def test_ctrl_c_leaves_neither_files_nor_workers(tmp_path):
+def group_ends(group: int) -> bool:
+    """Whether the last process of the group ends within 10 s."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def begin_drawing(folder: Path) -> subprocess.Popen:
+    """A process in its own group that draws without end in sight and has written its first frame."""
     process = in_new_process(
         "from pathlib import Path; from dcgan_tf.datasets.synthetic_road import draw_set;"
-        f"draw_set(Path({str(tmp_path / 'set')!r}), 100000, 0)",
+        f"draw_set(Path({str(folder / 'set')!r}), 100000, 0)",
         wait=False,
     )
     deadline = time.monotonic() + 30
-    while not list(tmp_path.glob("*/*.jpg")) and time.monotonic() < deadline:
+    while not list(folder.glob("*/*.jpg")):
+        assert time.monotonic() < deadline, "nothing was drawn within 30 s"
         time.sleep(0.1)
-    assert list(tmp_path.glob("*/*.jpg")), "nothing was drawn within 30 s"
+    return process
+
+
+def test_killed_drawing_leaves_no_workers_and_no_set(tmp_path):
+    process = begin_drawing(tmp_path)
+    process.kill()
+    process.communicate(timeout=30)
+    assert group_ends(process.pid)
+    assert not (tmp_path / "set").exists()
+
+
+def test_ctrl_c_leaves_neither_files_nor_workers(tmp_path):
+    process = begin_drawing(tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to the workers as well
     output = process.communicate(timeout=30)[0]
     assert process.returncode != 0 and output.count("Traceback") <= 1, output
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(ProcessLookupError):  # the whole process group has ended
-        os.killpg(process.pid, 0)
+    assert group_ends(process.pid)
 
 
 def test_workers_import_neither_tensorflow_nor_matplotlib():
@@ -172,29 +203,31 @@ def seen_bend(frame: np.ndarray) -> float:
 
     Of a camera 1.35 m above a level road, with a focal length of 400 pixels: the row `r` pixels below the
     horizon shows the ground at the depth 540 / r. A road of curvature c lies c * depth**2 / 2 to the right
-    there. Moved back by this, its lines form upright stripes, whose mean over the rows is the sharpest.
+    there. Moved back by this, its lines and rims form upright stripes, whose mean over the rows is sharpest.
     """
     grey = frame.astype(np.float32).mean(axis=2)
     curvatures = np.linspace(-0.03, 0.03, 41)
     across = np.linspace(-5, 5, 101)
     sharpness = []
-    for horizon in (114, 122, 130):
+    for horizon in (112, 117, 122, 127, 132):
         rows = np.arange(250, horizon + 20, -2)
         depth = (540 / (rows - horizon))[:, None]
         column = 227 + 400 * (across + curvatures[:, None, None] * depth**2 / 2) / depth
         inside = (column >= 0) & (column <= 454)
         light = grey[rows[:, None], column.clip(0, 454).astype(int)]
-        light = (light - np.median(light, axis=2, keepdims=True)).clip(0, 60)  # painted lines are bright
-        stripes = (light * inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 20)
+        # What is brighter than the ground 60 cm beside it: painted lines, rims of the asphalt.
+        beside = np.minimum(np.roll(light, 6, axis=2), np.roll(light, -6, axis=2))
+        stripes = ((light - beside).clip(0, 60) * inside).mean(axis=1)
         sharpness.append(stripes.var(axis=1))
     return float(curvatures[np.max(sharpness, axis=0).argmax()])
 
 
-def test_angle_has_the_sign_of_the_drawn_bend(first_frames):
+def test_angle_follows_the_drawn_bend(first_frames):
     bent = [(seen_bend(frame), angle) for frame, angle in first_frames if abs(angle) > 15 and frame.mean() > 60]
-    agree = np.mean([bend * angle > 0 for bend, angle in bent])
-    assert len(bent) >= 8 and agree >= 0.75, (agree, bent)
-    assert {np.sign(angle) for _, angle in bent} == {-1.0, 1.0}
+    bends, angles = np.array(bent).T
+    assert len(bent) >= 8 and angles.min() < 0 < angles.max()
+    assert np.mean(bends * angles > 0) >= 0.9, bent
+    assert np.corrcoef(bends, angles)[0, 1] > 0.85, bent
 
 
 def test_angles_are_small_mostly_and_within_their_range(first_frames):
@@ -220,3 +253,19 @@ def test_drives_differ_more_than_the_frames_of_one():
         within.append(distance(first, later))
         between.append(distance(first, draw_frame(8, (drive + 20) * FRAMES_PER_DRIVE)[0]))
     assert np.mean(between) > 2 * np.mean(within)
+
+
+def test_a_script_that_does_not_guard_its_main_part_can_draw(tmp_path):
+    """What README shows is often pasted into a file as it is."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('begun')\n"
+        "from pathlib import Path\n"
+        "from dcgan_tf.datasets.synthetic_road import draw_set\n"
+        f"draw_set(Path({str(tmp_path / 'set')!r}), 3, 0)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, str(script)], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stdout) == (0, "begun\n"), result.stderr
+    assert len(list((tmp_path / "set").glob("*.jpg"))) == 3
