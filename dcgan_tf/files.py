@@ -50,6 +50,8 @@ def write_error(error: OSError, path: Path) -> Exception:
         return UserError(f"{path}: may not be written ({error.strerror}); choose another folder.")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
         return UserError(f"{path}: a file stands where a folder is needed; choose another folder.")
+    if error.errno == errno.EISDIR:
+        return UserError(f"{path}: a folder stands where a file is needed; choose another name.")
     return error
 
 

@@ -71,6 +71,8 @@ def run(main: Callable[[], None], doc: str) -> None:
             rest = FLAGS(argv)
         except flags.Error as error:
             _fail(f"{str(error).rstrip('.')}. See --help.")
+        except UnicodeDecodeError:
+            _fail("--flagfile: not a text file. See --help.")
         if len(rest) > 1:
             _fail(f"{rest[1]}: not a flag; settings are given as --name=value. See --help.")
         return rest

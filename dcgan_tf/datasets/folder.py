@@ -6,30 +6,37 @@ import os
 import stat
 from pathlib import Path
 
-from dcgan_tf.datasets.listing import Listed, Listing
+from dcgan_tf.datasets.listing import Listed, Listing, walk
 from dcgan_tf.errors import UserError
 
 
-def find(data_dir: Path) -> Listing:
-    """All files below `data_dir`, sorted by name; whether each is an image shows when it is decoded.
+def find(data_dir: Path, cache_dir: Path) -> Listing:
+    """All files below `data_dir`, folder by folder in the order of names; decoding shows which are images.
 
-    Hidden files and what is no regular file (pipes, devices, broken links) are left out and counted.
+    Hidden files and folders, folders that may not be read and what is no regular file (pipes, devices, broken
+    links) are left out and counted. What this package keeps in `cache_dir` is none of the set.
 
     Raises:
       UserError: no such folder, or nothing in it.
     """
     if not data_dir.is_dir():
         raise UserError(f"folder: {data_dir} is not a folder; name the one with your images with --data_dir=PATH.")
+    if _same(data_dir, cache_dir):
+        raise UserError(f"--cache_dir={cache_dir}: it must not be the folder of the images; choose another one.")
     listing = Listing()
-    seen = set()  # folders by device and number: a link that leads back up must not go round for ever
-    for root, folders, files in os.walk(data_dir, followlinks=True):
-        here = os.stat(root)
-        if (here.st_dev, here.st_ino) in seen:
+
+    def unreadable(error: OSError) -> None:
+        listing.left_out[os.path.relpath(error.filename, data_dir)] = "folder that may not be read"
+
+    for root, folders, files in walk(data_dir, unreadable):
+        if _same(root, cache_dir):
             folders.clear()
             continue
-        seen.add((here.st_dev, here.st_ino))
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for file in sorted(files):
+        hidden = [folder for folder in folders if folder.startswith(".")]
+        for folder in hidden:
+            folders.remove(folder)
+            listing.left_out[os.path.relpath(os.path.join(root, folder), data_dir)] = "hidden folder"
+        for file in files:
             path = os.path.join(root, file)
             name = os.path.relpath(path, data_dir)
             if file.startswith("."):
@@ -41,6 +48,10 @@ def find(data_dir: Path) -> Listing:
     if not listing.images:
         raise UserError(f"folder: no files in {data_dir}; name the folder with your images with --data_dir=PATH.")
     return listing
+
+
+def _same(a: str | Path, b: str | Path) -> bool:
+    return os.path.realpath(a) == os.path.realpath(b)
 
 
 def _is_regular(path: str) -> bool:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
-# What Pillow decodes by itself. Not EPS and its like: those call other programs on what the file says.
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA")
-# Pillow's own threshold for a decompression bomb; at most about 360 MB while one such image is decoded.
+# What Pillow decodes by itself (MPO comes with JPEG). Not EPS and its like: those call other programs on what the
+# file says.
+FORMATS = ("JPEG", "PNG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "JPEG2000", "TGA")
+# Pillow's own threshold for a decompression bomb; about 360 MB for one such image in RGB, and a few times that
+# while it is turned or its transparency is laid on white.
 MAX_PIXELS = 89_478_485
+# What puts an image upright, by its EXIF orientation.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class BadImage(Exception):
@@ -34,12 +44,12 @@ def load(path: str, size: int, crop: str, channels: int) -> np.ndarray:
       BadImage: not an image, damaged, too large, or smaller than the crop.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata in files that decode well
-            with Image.open(path, formats=FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise BadImage("too many pixels (decompression bomb)")
-                upright = to_rgb(ImageOps.exif_transpose(image))
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise BadImage("too many pixels (decompression bomb)")
+            upright = turned_upright(image)
+            # Cropped, not handed to resize as its box: the filter would look beyond the box's edges.
+            used = to_rgb(upright.crop(crop_box(upright.width, upright.height, crop)))
     except BadImage:
         raise
     except UnidentifiedImageError:
@@ -54,9 +64,16 @@ def load(path: str, size: int, crop: str, channels: int) -> np.ndarray:
         raise BadImage("not enough memory to decode") from None
     except Exception:  # Pillow's decoders raise many kinds on damaged data (OSError, SyntaxError, struct.error..)
         raise BadImage("damaged or truncated") from None
-    box = crop_box(upright.width, upright.height, crop)
-    resized = upright.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    resized = used.resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(resized if channels == 3 else resized.convert("L")).reshape(size, size, channels)
+
+
+def turned_upright(image: Image.Image) -> Image.Image:
+    """`image` turned as its EXIF orientation says."""
+    # Not ImageOps.exif_transpose: it writes the other metadata anew, and fails on what is odd in them.
+    image.load()  # in a PNG the orientation may follow the pixels
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    return image if turn is None else image.transpose(turn)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -73,7 +90,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def crop_box(width: int, height: int, crop: str) -> tuple[float, float, float, float]:
+def crop_box(width: int, height: int, crop: str) -> tuple[int, int, int, int]:
     """The (left, top, right, bottom) that is used of an image, pixels; see `load`."""
     if crop == "none":
         return 0, 0, width, height

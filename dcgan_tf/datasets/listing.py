@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -28,3 +31,16 @@ class Listing:
 
     images: list[Listed] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+
+
+def walk(top: Path, onerror: Callable[[OSError], object] | None = None) -> Iterator[tuple[str, list[str], list[str]]]:
+    """`os.walk` in the order of names, through links too, and into each folder once."""
+    seen = set()  # folders by device and number: a link that leads back up must not go round for ever
+    for root, folders, files in os.walk(top, onerror=onerror, followlinks=True):
+        here = os.stat(root)
+        if (here.st_dev, here.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((here.st_dev, here.st_ino))
+        folders.sort()
+        yield root, folders, sorted(files)

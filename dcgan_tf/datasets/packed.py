@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ from dcgan_tf.datasets.listing import Listed, Listing
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import remove_leftovers, replacing, write_text
 
-VERSION = 1  # of the pack's contents: raise it when the same sources and settings give other bytes
+VERSION = 2  # of the pack's contents: raise it when the same sources and settings give other bytes
 CHUNK = 512  # images decoded ahead of the writer: bounds memory
 
 
@@ -81,9 +82,11 @@ def _fingerprint(listing: Listing) -> str:
     """Changes when a file comes, goes or is written anew."""
     digest = hashlib.sha256()
     for image in listing.images:
-        # A file that vanishes under us counts as changed, and is left out when it is decoded.
-        status = os.stat(image.path) if os.path.exists(image.path) else None
-        state = (status.st_size, status.st_mtime_ns) if status else None
+        try:
+            status = os.stat(image.path)
+            state = (status.st_size, status.st_mtime_ns)
+        except OSError:  # a file that vanishes under us counts as changed, and is left out when it is decoded
+            state = None
         digest.update(repr((image.name, image.angle, image.time, state)).encode())
     digest.update(repr(sorted(listing.left_out.items())).encode())
     return digest.hexdigest()
@@ -96,10 +99,10 @@ def _read(manifest_path: Path, fingerprint: str) -> Packed | None:
         if manifest["fingerprint"] != fingerprint:
             return None
         array = manifest_path.parent / os.path.basename(manifest["array"])
-        images = np.load(array, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, KeyError, TypeError):
+        images = np.lib.format.open_memmap(array, mode="r")
+        whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == len(manifest["images"])
+    except Exception:  # damaged bytes bring out errors of many classes
         return None
-    whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == len(manifest["images"])
     return Packed(images, manifest) if whole else None
 
 
@@ -122,6 +125,8 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
             raise UserError(_nothing_usable(config, left_out))
         file.seek(0)
         _write_header(file, len(packed), size, channels)
+    # Mapped at once: a process that packs other sources may remove the file below.
+    mapped = np.lib.format.open_memmap(array, mode="r")
 
     manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": pixels.hexdigest()}
     manifest |= {"left_out": left_out, "images": packed}
@@ -129,7 +134,7 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     for old in cache.glob(f"{stem}-*.npy"):
         if old != array:  # who still trains on it keeps it open
             old.unlink(missing_ok=True)
-    return Packed(np.load(array, mmap_mode="r", allow_pickle=False), manifest)
+    return Packed(mapped, manifest)
 
 
 def _write_header(file, count: int, size: int, channels: int) -> None:
@@ -148,7 +153,12 @@ def _decoded(images: list[Listed], size: int, crop: str, channels: int) -> Itera
             return reason
 
     # Threads: Pillow decodes and resizes outside Python's lock.
-    with Progress(f"packing {len(images):,} images", len(images)) as shown, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (
+        warnings.catch_warnings(),  # here and not in `load`: it changes what holds for all threads
+        Progress(f"packing {len(images):,} images", len(images)) as shown,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata in files that decode well
         for start in range(0, len(images), CHUNK):
             chunk = images[start : start + CHUNK]
             for image, result in zip(chunk, pool.map(attempt, chunk)):

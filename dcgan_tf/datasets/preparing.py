@@ -42,7 +42,10 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
     if next(folder.rglob("data.txt"), None):
         say(f"{folder} holds a set already; nothing to download.")
         return folder
-    archive = folder.with_name(f"{folder.name}_{year}.zip")
+    if next(folder.iterdir(), None) if folder.is_dir() else folder.exists():  # known before 3 GB are fetched
+        raise UserError(f"{folder} is in use but holds no data.txt; empty it, or choose another with --data_dir=PATH.")
+    place = folder.absolute()  # "." has no name
+    archive = place.with_name(f"{place.name}_{year}.zip")
     if url:
         fetch(url, archive, sha256 or None)
     else:

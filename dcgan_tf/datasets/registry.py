@@ -20,7 +20,7 @@ def find(config: Config) -> Listing:
     """
     data_dir = Path(config.resolved_data_dir)
     if config.dataset == "folder":
-        return folder.find(data_dir)
+        return folder.find(data_dir, Path(config.cache_dir))
     if config.dataset == "synthetic_road":
         _draw_once(data_dir, config.num_images)
     return sully_chen.find(data_dir, config.dataset)

@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path, PurePosixPath
 
-from dcgan_tf.datasets.listing import Listed, Listing
+from dcgan_tf.datasets.listing import Listed, Listing, walk
 from dcgan_tf.errors import UserError
 
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d):(\d{1,3})", re.ASCII)
@@ -29,9 +29,9 @@ def find(data_dir: Path, dataset: str = "sully_chen") -> Listing:
     folder = _image_folder(index.parent, [name for name, _, _ in rows])
     listing = Listing()
     for name, angle, time in rows:
-        path = folder / name
-        if path.is_file():
-            listing.images.append(Listed(name, str(path), angle, time))
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            listing.images.append(Listed(name, path, angle, time))
         else:
             listing.left_out[name] = "missing"
     if not listing.images:
@@ -40,12 +40,13 @@ def find(data_dir: Path, dataset: str = "sully_chen") -> Listing:
 
 
 def _find_index(data_dir: Path, dataset: str) -> Path:
-    found = sorted(data_dir.rglob("data.txt"), key=lambda p: (len(p.parts), p)) if data_dir.is_dir() else []
+    found = [Path(root, "data.txt") for root, _, files in walk(data_dir) if "data.txt" in files]
+    found.sort(key=lambda path: (len(path.parts), path))
     if not found:
-        draw = "" if dataset == "synthetic_road" else ", or learn from drawn roads with `--dataset=synthetic_road`"
         raise UserError(
             f"{dataset}: no data.txt in {data_dir} or a folder below it. Get the set with "
-            f"`python -m dcgan_tf.prepare --dataset=sully_chen --download` (3.1 GB){draw}."
+            "`python -m dcgan_tf.prepare --dataset=sully_chen --download` (3.1 GB), "
+            "or learn from drawn roads with `--dataset=synthetic_road`."
         )
     if len(found) > 1 and len(found[0].parts) == len(found[1].parts):
         raise UserError(f"{dataset}: two sets below {data_dir}: {found[0]} and {found[1]}; choose one with --data_dir.")
@@ -56,10 +57,15 @@ def parse(index: Path) -> list[tuple[str, float, str | None]]:
     """The lines of a `data.txt` as (file name, angle in degrees, ISO time or None); empty lines are passed over.
 
     Raises:
-      UserError: naming the line that is malformed, not UTF-8, listed twice or leads out of the folder.
+      UserError: the file may not be read, or naming the line that is malformed, not UTF-8, listed twice or leads
+        out of the folder.
     """
+    try:
+        text = index.read_bytes()
+    except OSError as error:
+        raise UserError(f"{index}: may not be read ({error.strerror}).") from None
     rows, seen = [], set()
-    for number, raw in enumerate(index.read_bytes().splitlines(), start=1):
+    for number, raw in enumerate(text.splitlines(), start=1):
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             if not line:
@@ -86,13 +92,15 @@ def _parse_line(line: str) -> tuple[str, float, str | None]:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise ValueError("the name leads out of the folder")
+    if not path.parts:  # "."
+        raise ValueError(f"{name!r} is not the name of a file")
     try:
         degrees = float(angle)
     except ValueError:
         raise ValueError(f"{angle!r} is not an angle in degrees") from None
     if not math.isfinite(degrees):
         raise ValueError(f"{angle!r} is not an angle in degrees")
-    return name, degrees, parse_time(time) if comma else None
+    return str(path), degrees, parse_time(time) if comma else None
 
 
 def parse_time(text: str) -> str:
@@ -107,13 +115,9 @@ def parse_time(text: str) -> str:
     return moment.replace(microsecond=1000 * int(parts[2])).isoformat(timespec="milliseconds")
 
 
-def _image_folder(root: Path, names: list[str]) -> Path:
+def _image_folder(root: Path, names: list[str]) -> str:
     """The folder that holds most of the listed files: `root` or one below it."""
     tops = {PurePosixPath(name).parts[0] for name in names}
-
-    def held(folder: str) -> int:
-        with os.scandir(folder) as entries:
-            return sum(entry.name in tops for entry in entries)
-
-    # max keeps the first of equals, and os.walk names root first: beside data.txt wins a draw.
-    return Path(max((folder for folder, _, _ in os.walk(root)), key=held))
+    # max keeps the first of equals, and walk names root first: beside data.txt wins a draw.
+    folder, _, _ = max(walk(root), key=lambda entry: len(tops.intersection(entry[1] + entry[2])))
+    return folder

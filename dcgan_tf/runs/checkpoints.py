@@ -25,6 +25,10 @@ class Unusable(Exception):
     """Why a checkpoint cannot be used, in a few words."""
 
 
+class NotFinite(Exception):
+    """The name of a variable that holds infinities or NaNs."""
+
+
 def path_of(folder: Path, step: int) -> Path:
     """The file of the checkpoint after `step` steps."""
     return folder / f"step-{step:08d}.npz"
@@ -43,17 +47,25 @@ def save(folder: Path, gan: DCGAN, step: int) -> None:
 
     Raises:
       UserError: the disk is full or may not be written; the checkpoints before are untouched.
+      NotFinite: there is something in it that no run can go on from; nothing is written.
     """
     arrays = {name: variable.numpy() for name, variable in variables(gan).items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise NotFinite(name)
     with replacing(path_of(folder, step)) as temporary, open(temporary, "wb") as file:
         np.savez(file, step=np.int64(step), **arrays)
 
 
-def prune(folder: Path, newest: int, keep_multiples_of: int) -> None:
-    """Delete all checkpoints but the `newest` ones and those at multiples of `keep_multiples_of` (0: none)."""
-    for step in saved_steps(folder)[:-newest]:
-        if not keep_multiples_of or step % keep_multiples_of:
-            path_of(folder, step).unlink(missing_ok=True)
+def prune(folder: Path, step: int, newest: int, keep_multiples_of: int) -> None:
+    """Delete all checkpoints but the `newest` ones and those at multiples of `keep_multiples_of` (0: none).
+
+    Those after `step`, the steps done, were passed over when the run was continued: they do not count.
+    """
+    done = [saved for saved in saved_steps(folder) if saved <= step]
+    for old in done[:-newest]:
+        if not keep_multiples_of or old % keep_multiples_of:
+            path_of(folder, old).unlink(missing_ok=True)
 
 
 def restore_newest(folder: Path, gan: DCGAN) -> int:

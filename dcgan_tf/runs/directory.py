@@ -96,6 +96,7 @@ def opened_for_training(path: Path, config: Config, data: dict, fresh: bool) -> 
       UserError: in use, may not be written, or started with other settings or images.
     """
     with contextlib.ExitStack() as stack:
+        _check_run_or_empty(path)  # before the lock: it leaves a file in the folder
         stack.enter_context(_locked(path))
         if fresh and (path / "config.json").exists():
             _move_aside(path)
@@ -103,14 +104,22 @@ def opened_for_training(path: Path, config: Config, data: dict, fresh: bool) -> 
         run = RunDirectory(path)
         if run.config_file.exists():
             _check_same(run, config, data)
-        elif any(p.name != ".lock" for p in path.iterdir()):
-            raise UserError(f"{path}: not empty and not a run; choose another folder with --run_dir.")
-        for folder in (run.path, run.checkpoints, run.samples):
+        # config.json first: with it the folder is a run, however soon the process is killed.
+        write_text(run.config_file, config.to_json())
+        write_text(run.data_file, json.dumps(data, indent=2) + "\n")
+        for folder in (run.path, run.checkpoints, run.samples, run.tensorboard):
             _make(folder)
             remove_leftovers(folder)
-        write_text(run.data_file, json.dumps(data, indent=2) + "\n")
-        write_text(run.config_file, config.to_json())
         yield run
+
+
+def _check_run_or_empty(path: Path) -> None:
+    try:
+        names = os.listdir(path)
+    except OSError:
+        return  # not there yet; or what is wrong with it is said when it is made
+    if "config.json" not in names and any(not name.startswith(".") for name in names):
+        raise UserError(f"{path}: not empty and not a run; choose another folder with --run_dir.")
 
 
 def _check_same(run: RunDirectory, config: Config, data: dict) -> None:

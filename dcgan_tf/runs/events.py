@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
@@ -30,27 +32,34 @@ TAGS = {
 
 
 class Events:
-    """Writes scalars, grids and histograms below `folder`; events from `step` on, of an earlier try, are removed."""
+    """Writes scalars, grids and histograms below `folder`; events from `step` on, of an earlier try, are removed.
+
+    Every method raises a UserError if the disk is full or may not be written.
+    """
 
     def __init__(self, folder: Path, config: Config, step: int):
-        self._histogram_every = config.histogram_every
-        _cut(folder, step)
-        self._writer = tf.summary.create_file_writer(str(folder))
-        if step == 0:
-            settings = json.loads(config.to_json())
-            table = "\n".join(["| setting | value |", "|---|---|"] + [f"| {k} | {v} |" for k, v in settings.items()])
-            with self._writer.as_default(step=0):
-                tf.summary.text("config", table)
+        self._folder, self._histogram_every = folder, config.histogram_every
+        with _sentences(folder):
+            _cut(folder, step)
+            self._writer = tf.summary.create_file_writer(str(folder))
+            if step == 0:
+                settings = json.loads(config.to_json())
+                table = "\n".join(
+                    ["| setting | value |", "|---|---|"] + [f"| {k} | {v} |" for k, v in settings.items()]
+                )
+                with self._writer.as_default(step=0):
+                    tf.summary.text("config", table)
 
     def __enter__(self) -> Events:
         return self
 
     def __exit__(self, *_) -> None:
-        self._writer.close()
+        with _sentences(self._folder):
+            self._writer.close()
 
     def add_step(self, step: int, metrics: dict[str, float], images_per_second: float, gan: DCGAN) -> None:
         """Scalars of every tenth step, and now and then how the weights are distributed."""
-        with self._writer.as_default(step=step):
+        with _sentences(self._folder), self._writer.as_default(step=step):
             if step % SCALARS_EVERY == 0:
                 for name, tag in TAGS.items():
                     tf.summary.scalar(tag, metrics[name])
@@ -64,19 +73,24 @@ class Events:
 
     def add_image(self, step: int, name: str, image) -> None:
         """One picture, uint8 [H, W, C]."""
-        with self._writer.as_default(step=step):
+        with _sentences(self._folder), self._writer.as_default(step=step):
             tf.summary.image(name, image[None])
 
     def flush(self) -> None:
-        """Everything so far is in the file.
-
-        Raises:
-          UserError: the disk is full.
-        """
-        try:
+        """Everything so far is in the file."""
+        with _sentences(self._folder):
             self._writer.flush()
-        except tf.errors.OpError as error:
-            raise UserError(f"TensorBoard events cannot be written: {error.message}") from None
+
+
+@contextlib.contextmanager
+def _sentences(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0].rpartition("; ")[2]  # after the operation and the file
+        raise UserError(
+            f"{folder}: TensorBoard events cannot be written ({reason}); put that right and run the same command again."
+        ) from None
 
 
 def _cut(folder: Path, step: int) -> None:

@@ -10,7 +10,7 @@ from dcgan_tf.runs import checkpoints
 from dcgan_tf.runs.directory import RunDirectory, newest
 
 
-def load(run: str | Path | None = None, checkpoint: str = "last") -> DCGAN:
+def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN:
     """The DCGAN of a run.
 
     Args:
@@ -20,6 +20,7 @@ def load(run: str | Path | None = None, checkpoint: str = "last") -> DCGAN:
     Raises:
       UserError: no such run or checkpoint, or none that can be used.
     """
+    checkpoint = str(checkpoint)
     directory = RunDirectory(Path(run)) if run else newest()
     config = directory.config()
     steps = checkpoints.saved_steps(directory.checkpoints)

@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+
+# isort: split
 import keras
 import tensorflow as tf
 
@@ -106,7 +109,8 @@ def _train_steps(
             metrics = gan.train_step(batch, tf.constant(step, tf.int64))
             metrics = {name: float(value) for name, value in metrics.items()}
             seconds, started = time.perf_counter() - started, time.perf_counter()
-            _check_finite(metrics, step, run)
+            if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
+                raise _diverged(", ".join(bad), step, run)
 
             epoch, index = divmod(step, per_epoch)
             done = step + 1
@@ -126,20 +130,20 @@ def _train_steps(
                 # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
                 records.sync()
                 events.flush()
-                checkpoints.save(run.checkpoints, gan, done)
-                checkpoints.prune(run.checkpoints, config.keep_checkpoints, per_epoch * config.keep_every_epochs)
+                try:
+                    checkpoints.save(run.checkpoints, gan, done)
+                except checkpoints.NotFinite as name:  # batch norm's variance can overflow before any loss does
+                    raise _diverged(str(name), step, run) from None
+                checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, per_epoch * config.keep_every_epochs)
             if stop.signal:
                 return done, stop.signal
     return last, None
 
 
-def _check_finite(metrics: dict[str, float], step: int, run: RunDirectory) -> None:
-    # Gradient norms are among them: finite gradients keep weights finite, so a checkpoint is never of NaNs.
-    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-    if bad:
-        kept = checkpoints.saved_steps(run.checkpoints)
-        last_good = f"the checkpoint of step {kept[-1]:,} is kept" if kept else "there was no checkpoint yet"
-        raise UserError(
-            f"training stopped at step {step:,}: {', '.join(bad)} not finite; {last_good}. "
-            "Try a smaller --learning_rate or another --loss or --seed."
-        )
+def _diverged(what: str, step: int, run: RunDirectory) -> UserError:
+    kept = checkpoints.saved_steps(run.checkpoints)
+    last_good = f"the checkpoint of step {kept[-1]:,} is kept" if kept else "there was no checkpoint yet"
+    return UserError(
+        f"training stopped at step {step:,}: {what} not finite; {last_good}. "
+        "Try a smaller --learning_rate or another --loss or --seed."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from pathlib import Path
@@ -38,8 +39,9 @@ class Records:
         return self
 
     def __exit__(self, *_) -> None:
-        self._log.close()
-        self._metrics.close()
+        for file in (self._log, self._metrics):
+            with contextlib.suppress(OSError):  # a line is left over only where writing it failed, and that was said
+                file.close()
 
     def add(self, step: int, epochs: int, steps_per_epoch: int, seconds: float, metrics: dict[str, float]) -> None:
         """One finished step; `step` counts from 0 over the whole run.

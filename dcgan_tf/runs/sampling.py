@@ -13,7 +13,6 @@ from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.grids import grid, save_png
 from dcgan_tf.pictures.latents import walk
 from dcgan_tf.runs.directory import RunDirectory, newest
-from dcgan_tf.runs.loading import load
 
 MOST_IMAGES = 1_000_000
 
@@ -75,6 +74,9 @@ def draw(run: str | None, checkpoint: str, request: Request, output: str | None)
       UserError: no such run or checkpoint, or the folder may not be written.
     """
     directory = RunDirectory(Path(run)) if run else newest()
+    directory.config()  # what is no run is said at once: loading imports TensorFlow
+    from dcgan_tf.runs.loading import load
+
     gan = load(directory.path, checkpoint)
     folder = Path(output) if output else directory.path / "generated"
     z = gan.sample_latents(request.num_images, request.seed)

@@ -1,0 +1,205 @@
+"""From the address of an archive to a described, packed set; the server is on this machine."""
+
+import contextlib
+import hashlib
+import io
+import threading
+import zipfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dcgan_tf.config import Config
+from dcgan_tf.datasets import preparing
+from dcgan_tf.datasets.packed import open_packed
+from dcgan_tf.errors import UserError
+
+
+def colour(number):
+    return number % 16 * 16, number // 16 * 16, 128
+
+
+def make_set(folder, count, side=20):
+    folder.mkdir(parents=True)
+    for number in range(count):
+        Image.new("RGB", (side, side), colour(number)).save(folder / f"{number:03d}.png")
+
+
+def packed_folder(tmp_path, count):
+    make_set(tmp_path / "images", count)
+    config = Config(
+        dataset="folder", data_dir=str(tmp_path / "images"), cache_dir=str(tmp_path / "cache"), image_size=32
+    )
+    return open_packed(config)
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """The address of `folder` on a server of its own, and the paths asked for."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def driving_archive(path, count):
+    """A zip in the layout of Sully Chen's set of 2018; frame n has colour(n) and the angle -n."""
+    lines = []
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(count):
+            frame = io.BytesIO()
+            Image.new("RGB", (455, 256), colour(number)).save(frame, "JPEG", quality=95)
+            archive.writestr(f"driving_dataset/data/{number}.jpg", frame.getvalue())
+            lines.append(f"{number}.jpg {-number:.6f},2018-07-01 17:09:{number:02d}:{number}\r\n")
+        archive.writestr("driving_dataset/data.txt", "".join(lines))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def driving_config(tmp_path):
+    return Config(data_dir=str(tmp_path / "data/sully_chen"), cache_dir=str(tmp_path / "cache"))
+
+
+def test_an_archive_from_a_server_becomes_a_packed_set(tmp_path, capsys):
+    (tmp_path / "web").mkdir()
+    sha256 = driving_archive(tmp_path / "web/set.zip", 20)
+    config = driving_config(tmp_path)
+    with serving(tmp_path / "web") as (address, asked):
+        folder = preparing.download(config, url=f"{address}/set.zip", sha256=sha256)
+        assert folder == tmp_path / "data/sully_chen"
+        requests = len(asked)
+        assert preparing.download(config, url=f"{address}/set.zip") == folder
+        assert len(asked) == requests == 1
+    assert "nothing to download" in capsys.readouterr().out
+    packed = open_packed(config)
+    assert packed.images.shape == (20, 64, 64, 3) and not packed.manifest["left_out"]
+    for number, image in enumerate(packed.manifest["images"]):
+        assert image == {
+            "name": f"{number}.jpg",
+            "angle": float(-number),
+            "time": f"2018-07-01T17:09:{number:02d}.{number:03d}",
+        }
+    expected = np.array([colour(number) for number in range(20)])[:, None, None]
+    np.testing.assert_allclose(packed.images.astype(int) - expected, 0, atol=4)
+
+
+def test_another_archive_than_expected_is_refused_and_not_unpacked(tmp_path):
+    (tmp_path / "web").mkdir()
+    driving_archive(tmp_path / "web/set.zip", 2)
+    with serving(tmp_path / "web") as (address, _), pytest.raises(UserError, match="sha256"):
+        preparing.download(driving_config(tmp_path), url=f"{address}/set.zip", sha256="0" * 64)
+    assert not (tmp_path / "data/sully_chen").exists()
+
+
+@pytest.mark.parametrize("state", ["other files", "a file"])
+def test_a_place_in_use_is_refused_before_anything_is_fetched(tmp_path, state):
+    (tmp_path / "web").mkdir()
+    driving_archive(tmp_path / "web/set.zip", 2)
+    place = tmp_path / "data/sully_chen"
+    place.parent.mkdir()
+    if state == "a file":
+        place.write_text("mine")
+    else:
+        place.mkdir()
+        (place / "notes.md").write_text("mine")
+    with serving(tmp_path / "web") as (address, asked):
+        with pytest.raises(UserError, match="is in use but holds no data.txt"):
+            preparing.download(driving_config(tmp_path), url=f"{address}/set.zip")
+        assert not asked
+
+
+def test_the_folder_one_stands_in_may_take_the_set(tmp_path, monkeypatch):
+    (tmp_path / "web").mkdir()
+    driving_archive(tmp_path / "web/set.zip", 2)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with serving(tmp_path / "web") as (address, _):
+        preparing.download(Config(data_dir="."), url=f"{address}/set.zip")
+    assert (tmp_path / "here/driving_dataset/data.txt").is_file()
+
+
+@pytest.mark.parametrize(
+    "dataset, year, said", [("folder", "2018", "folder is not downloaded"), ("sully_chen", "2019", "2018 or 2017")]
+)
+def test_what_cannot_be_downloaded_is_a_sentence(tmp_path, dataset, year, said):
+    config = Config(dataset=dataset, data_dir=str(tmp_path / "set"))
+    with pytest.raises(UserError, match=said):
+        preparing.download(config, year, "http://127.0.0.1:9/none.zip")
+
+
+# Looking at it
+
+
+def test_a_description_gives_numbers_angles_times_and_what_is_left_out(tmp_path):
+    images = tmp_path / "images"
+    make_set(images, 101, side=110)
+    lines = [f"{n:03d}.png {n - 50},2018-07-01 17:{n // 60:02d}:{n % 60:02d}:7\n" for n in range(101)]
+    (images / "data.txt").write_text("".join(lines) + "".join(f"gone{n}.png 999\n" for n in range(7)) + "bad.png 999\n")
+    (images / "bad.png").write_bytes(b"")
+    config = Config(data_dir=str(images), cache_dir=str(tmp_path / "cache"))
+    text = preparing.describe(open_packed(config))
+    assert "sully_chen: 101 images (left out: 7 missing, 1 empty file)" in text
+    assert f"from {images}\n" in text
+    assert "as 64x64x3, crop 108" in text
+    assert "(1.2 MB)" in text  # 101 * 64 * 64 * 3 = 1,241,088
+    # The quartiles of -50, -49, ..., 50
+    assert "-50.0 to 50.0 degrees, half of them between -25.0 and 25.0, median 0.0" in text
+    assert "from 2018-07-01T17:00:00.007 to 2018-07-01T17:01:40.007" in text
+    assert "left out, missing: 7 ('gone0.png', 'gone1.png', 'gone2.png', 'gone3.png', 'gone4.png', ...)" in text
+    assert "left out, empty file: 1 ('bad.png')" in text
+
+
+def test_a_folder_is_described_without_angles_and_times(tmp_path):
+    text = preparing.describe(packed_folder(tmp_path, 3))
+    assert "folder: 3 images" in text
+    assert "angle" not in text and "taken" not in text and "left out" not in text
+
+
+def cells(path, rows, columns, size=32, gap=2):
+    """[rows * columns, size, size, 3], the images of a grid picture."""
+    with Image.open(path) as image:
+        sheet = np.asarray(image)
+    pitch = size + gap
+    assert sheet.shape == (rows * pitch - gap, columns * pitch - gap, 3)
+    return np.stack(
+        [sheet[r * pitch : r * pitch + size, c * pitch : c * pitch + size] for r in range(rows) for c in range(columns)]
+    )
+
+
+def test_random_samples_are_real_images_without_repetition(tmp_path):
+    packed = packed_folder(tmp_path, 40)
+    every = {colour(number) for number in range(40)}
+    chosen = []
+    for seed in range(3):
+        preparing.save_random_samples(packed, tmp_path / "samples.png", 4, 5, seed)
+        shown = cells(tmp_path / "samples.png", 4, 5)
+        assert (shown == shown[:, :1, :1]).all()  # each whole, nothing of its neighbours
+        colours = {tuple(cell[0, 0].tolist()) for cell in shown}
+        assert len(colours) == 20 and colours <= every
+        chosen.append(frozenset(colours))
+    assert len(set(chosen)) == 3  # another seed, another choice: 1.4e11 are possible
+
+
+def test_a_small_set_is_shown_whole(tmp_path):
+    preparing.save_random_samples(packed_folder(tmp_path, 3), tmp_path / "samples.png", 8, 8, 0)
+    shown = cells(tmp_path / "samples.png", 1, 3)
+    assert {tuple(cell[0, 0].tolist()) for cell in shown} == {colour(number) for number in range(3)}
+
+
+def test_a_folder_in_the_pictures_place_is_a_sentence(tmp_path):
+    with pytest.raises(UserError, match="a folder stands where a file is needed"):
+        preparing.save_random_samples(packed_folder(tmp_path, 3), tmp_path / "images", 8, 8, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "images"]

@@ -1,0 +1,60 @@
+"""A data set by its name."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dcgan_tf.config import DATASETS, Config
+from dcgan_tf.datasets import registry
+from dcgan_tf.errors import UserError
+
+
+def make(folder, *names):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.new("RGB", (8, 8)).save(folder / name)
+    (folder / "data.txt").write_text("".join(f"{name} {number}\n" for number, name in enumerate(names)))
+
+
+@pytest.mark.parametrize("dataset, angles", [("sully_chen", [0.0, 1.0]), ("folder", [None, None, None])])
+def test_a_listed_set_has_angles_and_a_folder_is_all_its_files(tmp_path, dataset, angles):
+    make(tmp_path, "b.png", "a.png")
+    listing = registry.find(Config(dataset=dataset, data_dir=str(tmp_path)))
+    assert [image.angle for image in listing.images] == angles
+    names = ["b.png", "a.png"] if dataset == "sully_chen" else ["a.png", "b.png", "data.txt"]
+    assert [image.name for image in listing.images] == names
+
+
+def test_every_data_set_is_looked_for_in_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for dataset in DATASETS:
+        make(tmp_path / "data" / dataset, f"{dataset}.png")
+        images = registry.find(Config(dataset=dataset)).images
+        assert f"{dataset}.png" in [image.name for image in images]
+
+
+def test_the_roads_are_drawn_where_they_are_not_yet_and_then_kept(tmp_path):
+    config = Config(dataset="synthetic_road", data_dir=str(tmp_path / "roads"), num_images=2)
+    images = registry.find(config).images
+    assert len(images) == 2 and all(image.angle is not None and image.time for image in images)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "roads").iterdir()}
+    assert registry.find(config).images == images
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "roads").iterdir()} == before
+
+
+def test_another_number_of_frames_than_drawn_is_a_sentence(tmp_path):
+    make(tmp_path, "0.png", "1.png")
+    config = dict(dataset="synthetic_road", data_dir=str(tmp_path))
+    assert len(registry.find(Config(**config)).images) == 2  # 0: those drawn already
+    assert len(registry.find(Config(**config, num_images=2)).images) == 2
+    with pytest.raises(UserError, match="holds 2 frames, not --num_images=3"):
+        registry.find(Config(**config, num_images=3))
+
+
+def test_a_folder_in_the_roads_place_is_a_sentence_that_fits(tmp_path):
+    Path(tmp_path, "notes.md").write_text("mine")
+    with pytest.raises(UserError) as error:
+        registry.find(Config(dataset="synthetic_road", data_dir=str(tmp_path), num_images=2))
+    assert str(tmp_path) in str(error.value) and "sully_chen" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.md"]

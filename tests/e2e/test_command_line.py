@@ -1,0 +1,129 @@
+"""What the commands answer before any work is done: help, and one sentence for each thing that was mistyped.
+
+All of it with a TensorFlow that cannot be imported: so it answers at once, and on a machine without one.
+"""
+
+import dataclasses
+
+import pytest
+
+from dcgan_tf.config import Config
+from tests.e2e import commands
+
+
+@pytest.fixture(scope="module")
+def without_tensorflow(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fakes")
+    for name in ("tensorflow", "keras"):
+        (folder / name).mkdir()
+        (folder / name / "__init__.py").write_text(f"raise RuntimeError('{name} was imported')\n")
+    return commands.environment(PYTHONPATH=f"{folder}:{commands.ROOT}")
+
+
+def test_the_fake_is_in_the_way(without_tensorflow, tmp_path):
+    # Else the other tests would prove nothing: real work fails with it.
+    (tmp_path / "run").mkdir()
+    end = commands.run("train", f"--data_dir={tmp_path}", "--dataset=folder", cwd=tmp_path, env=without_tensorflow)
+    assert end.returncode == 1
+    assert "RuntimeError: tensorflow was imported" in end.stderr or "keras was imported" in end.stderr
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
+def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, tmp_path, flag):
+    end = commands.run("train", flag, cwd=tmp_path, env=without_tensorflow)
+    assert (end.returncode, end.stderr) == (0, "")
+    lines = end.stdout.splitlines()
+    for f in dataclasses.fields(Config):
+        assert f"  --{f.name}" in lines, f.name
+    for name in ("run_dir", "fresh", "flagfile"):
+        assert f"  --{name}" in lines
+    assert "(default: 0.0002)" in end.stdout and "non_saturating, saturating, lsgan, hinge, wgan_gp" in end.stdout
+    for name in ("article", "fast", "paper", "quick"):
+        assert f"{name}: " in end.stdout
+
+
+@pytest.mark.parametrize(
+    "command, names",
+    [
+        ("prepare", "dataset data_dir cache_dir crop image_size download year url sha256 check output"),
+        ("sample", "run checkpoint num_images grid seed singly interpolate gif raw output"),
+    ],
+)
+def test_help_of_the_others(without_tensorflow, tmp_path, command, names):
+    end = commands.run(command, "--help", cwd=tmp_path, env=without_tensorflow)
+    assert (end.returncode, end.stderr) == (0, "")
+    for name in names.split():
+        assert f"  --{name}" in end.stdout.splitlines(), name
+
+
+REFUSED = [
+    ("train", "--epoch=3", "epochs"),  # what it resembles is named
+    ("train", "--epochs=many", "--epochs=many"),
+    ("train", "--epochs=2.5", "--epochs=2.5"),
+    ("train", "--epochs=0", "--epochs=0"),
+    ("train", "--batch_size=-8", "--batch_size=-8"),
+    ("train", "--learning_rate=nan", "--learning_rate=nan"),
+    ("train", "--learning_rate=fast", "--learning_rate=fast"),
+    ("train", "--image_size=48", "--image_size=48"),
+    ("train", "--crop=-3", "--crop=-3"),
+    ("train", "--sample_grid=0x3", "--sample_grid=0x3"),
+    ("train", "--dataset=sully", "--dataset=sully"),
+    ("train", "--preset=article2", "--preset=article2"),
+    ("train", "--loss=wgan", "--loss=wgan"),
+    ("train", "quick", "quick"),
+    ("train", "--epochs", "epochs"),
+    ("train", "--fresh=perhaps", "fresh"),
+    ("prepare", "--image_size=63", "--image_size=63"),
+    ("prepare", "--num_images=-1", "--num_images=-1"),
+    ("prepare", "--loss=hinge", "loss"),  # a setting, but none of this command
+    ("sample", "--num_images=0", "--num_images=0"),
+    ("sample", "--num_images=ten", "--num_images=ten"),
+    ("sample", "--grid=3", "--grid=3"),
+    ("sample", "--seed=-1", "--seed=-1"),
+    ("sample", "--num_images=1 --interpolate=5", "--interpolate"),
+    ("sample", "--interpolate=-1", "--interpolate=-1"),
+    ("sample", "--run=nowhere", "nowhere"),
+    ("sample", "", "no run in runs"),
+]
+
+
+@pytest.mark.parametrize("command, args, named", REFUSED, ids=[f"{c} {a}" for c, a, _ in REFUSED])
+def test_a_mistake_is_one_line_that_names_it(without_tensorflow, tmp_path, command, args, named):
+    end = commands.run(command, *args.split(), cwd=tmp_path, env=without_tensorflow)
+    assert_refused(end, named)
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def assert_refused(end, named):
+    assert end.returncode == 2, end.stderr
+    assert end.stdout == ""
+    (line,) = end.stderr.splitlines()
+    assert line.startswith("error: ") and named in line
+
+
+def test_a_flagfile_sets_flags(without_tensorflow, tmp_path):
+    # Its good values are seen in that only the bad one is refused.
+    (tmp_path / "settings").write_text("# widths\n--g_width=16\n\n--d_width=4096\n")
+    end = commands.run("train", "--flagfile=settings", cwd=tmp_path, env=without_tensorflow)
+    assert_refused(end, "--d_width=4096")
+    # The command line comes after the file and wins.
+    end = commands.run("train", "--flagfile=settings", "--d_width=-1", cwd=tmp_path, env=without_tensorflow)
+    assert_refused(end, "--d_width=-1")
+
+
+@pytest.mark.parametrize(
+    "content, named",
+    [
+        (b"--widht=3\n", "widht"),
+        (b"g_width=16\n", "g_width=16"),
+        (b"--epochs=x\n", "--epochs=x"),
+        (bytes(range(128, 256)), "--flagfile"),  # a picture, say
+        (None, "settings"),
+    ],
+    ids=["unknown", "no dashes", "bad value", "binary", "missing"],
+)
+def test_a_bad_flagfile_is_refused(without_tensorflow, tmp_path, content, named):
+    if content is not None:
+        (tmp_path / "settings").write_bytes(content)
+    end = commands.run("train", "--flagfile=settings", cwd=tmp_path, env=without_tensorflow)
+    assert_refused(end, named)
