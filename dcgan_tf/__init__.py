@@ -32,13 +32,13 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     return loop.train(config, run_dir, fresh)
 
 
-def load(run: str | Path | None = None, checkpoint: str = "last") -> DCGAN:
+def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN:
     """The DCGAN of a run; see `dcgan_tf.runs.loading.load`."""
     from dcgan_tf.runs import loading
 
     return loading.load(run, checkpoint)
 
 
-def generate(run: str | Path | None = None, n: int = 64, seed: int = 0, checkpoint: str = "last"):
+def generate(run: str | Path | None = None, n: int = 64, seed: int = 0, checkpoint: str | int = "last"):
     """`n` images of a run, uint8 [n, H, W, C]; image i depends on (seed, i) alone."""
     return load(run, checkpoint).generate(n, seed)

@@ -101,6 +101,8 @@ def run(main: Callable[[], None], doc: str) -> None:
 def this_command() -> str:
     """The command line that continues this run: as it was given, without --fresh."""
     given = [a for a in sys.argv[1:] if a.lstrip("-").partition("=")[0] != "fresh"]
+    if "fresh" in FLAGS and FLAGS["fresh"].value and len(given) == len(sys.argv) - 1:
+        given.append("--nofresh")  # it stands in a flagfile
     return shlex.join(["python", "-m", f"dcgan_tf.{Path(sys.argv[0]).stem}", *given])
 
 

@@ -20,7 +20,7 @@ def main() -> None:
 
     run = loop.train(config, flags.FLAGS.run_dir or None, flags.FLAGS.fresh)
     print(run.summary())
-    if run.signal:
+    if run.signal and run.step < run.last_step:
         print(f"Stopped and saved. To continue: {flags.this_command()}")
         sys.exit(128 + run.signal)
 

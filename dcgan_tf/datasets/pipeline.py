@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+
+# isort: split
 import numpy as np
 import tensorflow as tf
 
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
 from dcgan_tf.config import Config
 from dcgan_tf.errors import UserError
 

@@ -95,6 +95,7 @@ def opened_for_training(path: Path, config: Config, data: dict, fresh: bool) -> 
     Raises:
       UserError: in use, may not be written, or started with other settings or images.
     """
+    path = path if path.name else path.resolve()  # "." has no name to move aside
     with contextlib.ExitStack() as stack:
         _check_run_or_empty(path)  # before the lock: it leaves a file in the folder
         stack.enter_context(_locked(path))
