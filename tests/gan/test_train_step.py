@@ -62,11 +62,11 @@ def test_two_steps_agree_with_the_numpy_step(loss, d_steps, g_steps):
     assert after.keys() == oracle.keys()
     for name, wanted in oracle.items():
         np.testing.assert_allclose(after[name], wanted, atol=1e-4, rtol=1e-4, err_msg=name)
-        # The weights moved by a few 1e-4 in all: also compare how they moved, to a hundredth of that.
+        # The weights moved by a few 1e-4 in all: also compare how they moved, to a few hundredths of that.
         if "moving" not in name:
             moved, wanted_move = after[name] - before[name], wanted - before[name]
             error = np.linalg.norm(moved - wanted_move) / np.linalg.norm(wanted_move)
-            assert error < 1e-2, (name, error)
+            assert error < 3e-2, (name, error)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
