@@ -189,7 +189,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "batch_size": 32,
             "g_steps": 1,
             "ema": 0.995,
-            "epochs": 28,
+            "epochs": 24,
             "sample_every": 250,
         },
     ),
