@@ -2,8 +2,10 @@
 
     python -m experiments.benchmark_step --rounds=8
 
-Both train the same networks (the article's, batch 64, 1D:2G by default) on the same kind of batch. The tutorial's
-form: Keras layers and Keras Adam under one `tf.function`, each update with its own forward pass of G.
+Both make the same updates of the same networks (the article's, batch 64, 1D:2G by default) on the same batch. The
+tutorial's form: Keras layers and Keras Adam under one `tf.function`, each update with its own forward pass of G. (The
+tutorial itself is 1D:1G and updates both networks from one state with one pass: less work, but not the article's
+algorithm.)
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ def ours(config):
     """Our step: a callable batch, step -> metrics."""
     from dcgan_tf.gan.dcgan import DCGAN
 
-    return DCGAN(config).train_step
+    gan = DCGAN(config)
+    return lambda batches, step: gan.train_step(batches, step)  # keeps `gan` alive: a tf.function does not
 
 
 def tutorial(config):
