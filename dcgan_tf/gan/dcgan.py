@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from dcgan_tf.config import Config
+from dcgan_tf.gan import inspection
 from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
 
@@ -168,10 +169,37 @@ class DCGAN:
 
     def decode(self, z: np.ndarray, raw: bool = False, batch_size: int = 64) -> np.ndarray:
         """G(z) in inference mode: float [n, latent_dim] -> uint8 [n, H, W, C]."""
-        network = self.generator if raw or self.ema_generator is None else self.ema_generator
-        parts = [self._decode(network, tf.constant(z[i : i + batch_size])) for i in range(0, len(z), batch_size)]
+        parts = [
+            self._decode(self.generator_for(raw), tf.constant(z[i : i + batch_size]))
+            for i in range(0, len(z), batch_size)
+        ]
         c = self.config
         return np.concatenate([np.zeros((0, c.image_size, c.image_size, c.channels), np.uint8), *parts])
+
+    def activations(self, x: np.ndarray, raw: bool = False) -> dict[str, np.ndarray]:
+        """The maps of every layer, in order, batch norm in inference mode.
+
+        Args:
+          x: uint8 [N, H, W, C] for the discriminator's, float [N, latent_dim] for the generator's.
+          raw: as in `generate`.
+
+        Returns:
+          layer name ("d/h1", "d/h1_bn", "d/h1_lrelu", ...) -> float32 [N, h, w, maps].
+
+        Raises:
+          ValueError: neither images nor latents of these networks.
+        """
+        c = self.config
+        if x.shape[1:] == (c.latent_dim,):
+            return inspection.activations(self.generator_for(raw), tf.constant(x, tf.float32))
+        if x.dtype == np.uint8 and x.shape[1:] == (c.image_size, c.image_size, c.channels):
+            return inspection.activations(self.discriminator, to_float(x))
+        shapes = f"[N, {c.image_size}, {c.image_size}, {c.channels}] or latents [N, {c.latent_dim}]"
+        raise ValueError(f"uint8 images {shapes} are needed, not {x.dtype} {list(x.shape)}")
+
+    def generator_for(self, raw: bool = False) -> Generator:
+        """The averaged generator if there is one, unless `raw`."""
+        return self.generator if raw or self.ema_generator is None else self.ema_generator
 
     @tf.function(reduce_retracing=True)
     def _decode(self, network, z):

@@ -53,11 +53,21 @@ def _maps(width: int, level: int) -> int:
 
 
 class _Network(keras.Model):
-    """Keeps its constructor's arguments, so that Keras can save and load it as `.keras`."""
+    """A sequence of layers that keeps its constructor's arguments, so that Keras can save and load it as `.keras`.
+
+    Attributes:
+      sequence: the layers in the order in which they are applied.
+    """
 
     def __init__(self, settings: dict, **kwargs):
         super().__init__(**kwargs)
         self._settings = settings
+        self.sequence = []
+
+    def call(self, x, training=False):
+        for layer in self.sequence:
+            x = layer(x, training=training) if isinstance(layer, layers.BatchNormalization) else layer(x)
+        return x
 
     def get_config(self) -> dict:
         return super().get_config() | self._settings
@@ -77,28 +87,26 @@ class Generator(_Network):
     def __init__(
         self, image_size=64, channels=3, width=64, latent_dim=100, initializer="article", seed=0, name="g", **kwargs
     ):
-        settings = dict(image_size=image_size, channels=channels, width=width, latent_dim=latent_dim)
-        super().__init__(settings | dict(initializer=initializer, seed=seed), name=name, **kwargs)
+        settings = {"image_size": image_size, "channels": channels, "width": width, "latent_dim": latent_dim}
+        super().__init__(settings | {"initializer": initializer, "seed": seed}, name=name, **kwargs)
         levels = _levels(image_size)
-        self.latent_dim = latent_dim
         policy = self.dtype_policy
 
         def init(k, fan_in):
             return kernel_initializer(initializer, fan_in, seed=2 * k + 1000 * seed)
 
         maps = _maps(width, levels - 1)
-        self.convs = [
-            layers.Dense(4 * 4 * maps, use_bias=False, kernel_initializer=init(0, latent_dim), dtype=policy, name="h0")
-        ]
-        self.reshape = layers.Reshape((4, 4, maps), name="h0_reshape", dtype=policy)
-        self.norms, self.relus = [], []
+        dense = layers.Dense(
+            4 * 4 * maps, use_bias=False, kernel_initializer=init(0, latent_dim), dtype=policy, name="h0"
+        )
+        sequence = [dense, layers.Reshape((4, 4, maps), name="h0_reshape", dtype=policy)]
         for k in range(levels):
-            self.norms.append(_batch_norm(f"h{k}_bn", seed=2 * k + 1 + 1000 * seed))
-            self.relus.append(layers.ReLU(name=f"h{k}_relu", dtype=policy))
             last = k == levels - 1
             fan_in = maps * KERNEL**2 / 4
             maps = channels if last else _maps(width, levels - 2 - k)
-            self.convs.append(
+            sequence += [
+                _batch_norm(f"h{k}_bn", seed=2 * k + 1 + 1000 * seed),
+                layers.ReLU(name=f"h{k}_relu", dtype=policy),
                 layers.Conv2DTranspose(
                     maps,
                     KERNEL,
@@ -108,15 +116,9 @@ class Generator(_Network):
                     kernel_initializer=init(k + 1, fan_in),
                     dtype=policy,
                     name=f"h{k + 1}",
-                )
-            )
-        self.tanh = layers.Activation("tanh", dtype="float32", name=f"h{levels}_tanh")
-
-    def call(self, z, training=False):
-        x = self.reshape(self.convs[0](z))
-        for norm, relu, conv in zip(self.norms, self.relus, self.convs[1:]):
-            x = conv(relu(norm(x, training=training)))
-        return self.tanh(x)
+                ),
+            ]
+        self.sequence = [*sequence, layers.Activation("tanh", dtype="float32", name=f"h{levels}_tanh")]
 
 
 @keras.saving.register_keras_serializable("dcgan_tf")
@@ -130,8 +132,8 @@ class Discriminator(_Network):
     """
 
     def __init__(self, image_size=64, channels=3, width=64, initializer="article", seed=0, name="d", **kwargs):
-        settings = dict(image_size=image_size, channels=channels, width=width)
-        super().__init__(settings | dict(initializer=initializer, seed=seed), name=name, **kwargs)
+        settings = {"image_size": image_size, "channels": channels, "width": width}
+        super().__init__(settings | {"initializer": initializer, "seed": seed}, name=name, **kwargs)
         levels = _levels(image_size)
         policy = self.dtype_policy
 
@@ -139,11 +141,10 @@ class Discriminator(_Network):
             # 500: apart from the generator's seeds, so that layers of one shape do not start as twins.
             return kernel_initializer(initializer, fan_in, seed=2 * k + 500 + 1000 * seed)
 
-        self.convs, self.norms, self.lrelus = [], [], []
-        maps = channels
+        sequence, maps = [], channels
         for k in range(levels):
             fan_in, maps = maps * KERNEL**2, _maps(width, k)
-            self.convs.append(
+            sequence.append(
                 layers.Conv2D(
                     maps,
                     KERNEL,
@@ -156,17 +157,10 @@ class Discriminator(_Network):
                 )
             )
             if k > 0:
-                self.norms.append(_batch_norm(f"h{k}_bn", seed=2 * k + 501 + 1000 * seed))
-            self.lrelus.append(layers.LeakyReLU(LEAKY_SLOPE, name=f"h{k}_lrelu", dtype=policy))
-        self.flatten = layers.Flatten(name=f"h{levels}_flatten", dtype=policy)
-        dense = init(levels, 4 * 4 * maps)
-        self.dense = layers.Dense(1, kernel_initializer=dense, dtype="float32", name=f"h{levels}")
-
-    def call(self, images, training=False):
-        x = self.lrelus[0](self.convs[0](images))
-        for conv, norm, lrelu in zip(self.convs[1:], self.norms, self.lrelus[1:]):
-            x = lrelu(norm(conv(x), training=training))
-        return self.dense(self.flatten(x))
+                sequence.append(_batch_norm(f"h{k}_bn", seed=2 * k + 501 + 1000 * seed))
+            sequence.append(layers.LeakyReLU(LEAKY_SLOPE, name=f"h{k}_lrelu", dtype=policy))
+        dense = layers.Dense(1, kernel_initializer=init(levels, 4 * 4 * maps), dtype="float32", name=f"h{levels}")
+        self.sequence = [*sequence, layers.Flatten(name=f"h{levels}_flatten", dtype=policy), dense]
 
 
 def to_float(images):

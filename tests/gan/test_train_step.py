@@ -95,7 +95,7 @@ def test_bfloat16_step_stays_near_the_float32_one_and_keeps_float32_variables():
         assert float(results[1][name]) == pytest.approx(float(results[0][name]), rel=0.1)
         assert results[1][name].dtype == tf.float32
     assert {str(v.dtype) for v in variables(half).values()} <= {"float32", "int64", "int32"}
-    assert half.generator.convs[1].compute_dtype == "bfloat16"
+    assert half.generator.get_layer("h1").compute_dtype == "bfloat16"
     logits = half.discriminator(np.zeros((2, 32, 32, 3), "float32"))
     assert logits.dtype == tf.float32
     assert half.generator(np.zeros((2, 6), "float32")).dtype == tf.float32
