@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -28,6 +29,9 @@ def _import_tensorflow_quietly() -> None:
             os.dup2(stderr, 2)
             os.close(stderr)
 
+
+# How often a function is traced is no concern of the user's.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 if os.environ["KERAS_BACKEND"] == "tensorflow" and "tensorflow" not in sys.modules:
     _import_tensorflow_quietly()

@@ -22,13 +22,14 @@ def name_of(network: keras.Model, layer: keras.layers.Layer) -> str:
     return f"{network.name[0]}/{layer.name.removesuffix('_reshape')}"
 
 
-def activations(network: keras.Model, x, training: bool = False) -> dict[str, np.ndarray]:
+def activations(network: keras.Model, x, training: bool = False, last: str = "") -> dict[str, np.ndarray]:
     """The output of every layer that has maps, in order.
 
     Args:
       network: generator or discriminator.
       x: its input, float [N, latent_dim], or [N, H, W, C] in [-1, 1].
       training: batch norm over these N instead of with the moving statistics (which then move).
+      last: the output to stop at; "": all.
 
     Returns:
       name -> float32 [N, h, w, maps].
@@ -39,6 +40,8 @@ def activations(network: keras.Model, x, training: bool = False) -> dict[str, np
         x = layer(x, training=training) if norm else layer(x)
         if len(x.shape) == 4:
             maps[name_of(network, layer)] = tf.cast(x, tf.float32).numpy()
+            if name_of(network, layer) == last:
+                break
     return maps
 
 
@@ -49,9 +52,9 @@ def _ruled(layer: keras.layers.Layer, rule: str):
     def applied(x):
         def back(g):
             # Springenberg et al. 2015: back only where something comes back, and (guided) as far as it went forth.
-            g = tf.where(g > 0, g, tf.zeros_like(g))
-            slope = getattr(layer, "negative_slope", 0.0)
-            return tf.where(x > 0, g, tf.cast(slope, g.dtype) * g) if rule == "guided" else g
+            g = tf.cast(tf.maximum(g, 0), x.dtype)  # an activation in bfloat16 is given float32 by batch norm
+            slope = tf.cast(getattr(layer, "negative_slope", 0.0), x.dtype)
+            return tf.where(x > 0, g, slope * g) if rule == "guided" else g
 
         return layer(x), back
 
@@ -108,7 +111,7 @@ class Excitation:
     Attributes:
       index: which image.
       value: the map's largest value on it.
-      box: (left, top, right, bottom) of what that position sees of the image, pixels, right and bottom excluded.
+      box: (top, left, bottom, right) of what that position sees of the image, pixels, the last two excluded.
     """
 
     index: int
@@ -133,7 +136,7 @@ def strongest_images(
     values, places, side = [], [], 0
     for batch in batches:
         side = batch.shape[1]
-        maps = activations(network, batch)[name][..., channels]
+        maps = activations(network, batch, last=name)[name][..., channels]
         flat = maps.reshape(len(maps), -1, len(channels))
         values.append(flat.max(axis=1))
         places.append(np.stack(np.unravel_index(flat.argmax(axis=1), maps.shape[1:3]), axis=-1))
@@ -154,16 +157,16 @@ def receptive_field(row: int, column: int, depth: int, side: int) -> tuple[int, 
     A 5x5 stride-2 "same" convolution of an even size pads 1 before and 2 after: position p sees 2p - 1 .. 2p + 3.
 
     Returns:
-      (left, top, right, bottom), pixels, right and bottom excluded.
+      (top, left, bottom, right), pixels, the last two excluded.
     """
     edges = []
-    for first in (int(column), int(row)):
+    for first in (int(row), int(column)):
         last = first
         for _ in range(depth):
             first, last = 2 * first - 1, 2 * last + 3
         edges.append((max(first, 0), min(last + 1, side)))
-    (left, right), (top, bottom) = edges
-    return left, top, right, bottom
+    (top, bottom), (left, right) = edges
+    return top, left, bottom, right
 
 
 def without_map(network: keras.Model, z, name: str, channel: int) -> np.ndarray:

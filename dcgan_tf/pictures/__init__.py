@@ -1,1 +1,5 @@
-"""Pictures: grids, animations, curves."""
+"""Pictures: grids, animations, curves, layer figures and their report."""
+
+from dcgan_tf.pictures.activations import activation_grid, article_grid
+
+__all__ = ["activation_grid", "article_grid"]

@@ -46,6 +46,10 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
     [
         ("prepare", "dataset data_dir cache_dir crop image_size download year url sha256 check output"),
         ("sample", "run checkpoint num_images grid seed singly interpolate gif raw output"),
+        (
+            "visualize_layers",
+            "run checkpoint seed z_file image layers stage scaling order style output tensorboard",
+        ),
     ],
 )
 def test_help_of_the_others(without_tensorflow, tmp_path, command, names):
@@ -83,6 +87,12 @@ REFUSED = [
     ("sample", "--interpolate=-1", "--interpolate=-1"),
     ("sample", "--run=nowhere", "nowhere"),
     ("sample", "", "no run in runs"),
+    ("visualize_layers", "", "no run in runs"),
+    ("visualize_layers", "--run=nowhere", "nowhere"),
+    ("visualize_layers", "--seed=one", "--seed=one"),
+    ("visualize_layers", "--stage=end", "--stage=end"),
+    ("visualize_layers", "--style=cubist", "--style=cubist"),
+    ("visualize_layers", "--layer=g/h1", "Did you mean: layers"),
 ]
 
 

@@ -164,7 +164,7 @@ def test_receptive_field_is_what_the_gradient_reaches(gan, depth):
             one = tf.reduce_sum(y[0, row, column])
         reached = np.any(tape.gradient(one, x).numpy()[0] != 0, axis=-1)
         rows, columns = np.flatnonzero(reached.any(1)), np.flatnonzero(reached.any(0))
-        box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        box = (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
         assert inspection.receptive_field(row, column, depth, 32) == box, name
 
 

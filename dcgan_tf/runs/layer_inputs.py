@@ -1,0 +1,167 @@
+"""What is asked of the layer figures, and what they are made from: which z, which image, which layers."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.config import Config
+from dcgan_tf.console import say
+from dcgan_tf.datasets.images import BadImage, load
+from dcgan_tf.datasets.packed import open_packed
+from dcgan_tf.errors import UserError
+from dcgan_tf.pictures.activations import ORDERS, SCALINGS
+
+STAGES = {
+    "before_bn": "before batch norm",
+    "after_bn": "after batch norm",
+    "activation": "after the activation",
+}
+
+
+STYLES = ("modern", "article")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted; checked when made. `layers`: names or patterns; `image`: a path or an index."""
+
+    seed: int = 0
+    z_file: str = ""
+    image: str = ""
+    layers: tuple[str, ...] = ()
+    stage: str = "before_bn"
+    scaling: str = "map"
+    order: str = "channel"
+    style: str = "modern"
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        allowed = {"stage": tuple(STAGES), "scaling": SCALINGS, "order": ORDERS, "style": STYLES}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise UserError(f"--{name}={getattr(self, name)}: it can be {', '.join(values)}.")
+        if self.seed < 0:
+            raise UserError(f"--seed={self.seed}: it must be at least 0.")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is shown to the networks.
+
+    Attributes:
+      z: float32 [1, latent_dim], for the generator.
+      z_label: where it comes from.
+      image: uint8 [1, H, W, C], for the discriminator.
+      image_label: where it comes from.
+      images: uint8 [N, H, W, C], the set, or None where it is not there.
+    """
+
+    z: np.ndarray
+    z_label: str
+    image: np.ndarray
+    image_label: str
+    images: np.ndarray | None
+
+
+def choose_inputs(gan, seed: int, z_file: str, image: str) -> Inputs:
+    """The inputs that the flags ask for.
+
+    Args:
+      gan: the trained DCGAN.
+      seed: of z, where no file is given.
+      z_file: a .npy of latent_dim numbers; "": z from the seed.
+      image: a path, or an index in the run's data set; "": the set's first image, or the generated one if the
+        set is not there (which is said).
+
+    Raises:
+      UserError: a file or index that cannot be used.
+    """
+    config = gan.config
+    z, z_label = read_z(z_file, config.latent_dim) if z_file else (gan.sample_latents(1, seed), f"z of seed {seed}")
+    try:
+        images, missing = open_packed(config).images, ""
+    except UserError as error:
+        images, missing = None, str(error)
+    if image and not image.isdecimal():
+        shown, label = read_image(image, config), Path(image).name
+    elif images is not None:
+        index = int(image or 0)
+        if index >= len(images):
+            raise UserError(f"--image={image}: the set has {len(images):,} images, counted from 0.")
+        shown, label = np.array(images[index : index + 1]), f"image {index} of {config.dataset}"
+    elif image:
+        raise UserError(f"--image={image}: the run's data set is not there: {missing}")
+    else:
+        say(f"The run's data set is not there ({missing}) The discriminator is shown the generated image.")
+        shown, label = gan.decode(z), "the generated image"
+    return Inputs(z, z_label, shown, label, images)
+
+
+def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:
+    """z from a .npy file of latent_dim numbers, as float32 [1, latent_dim], and its label."""
+    try:
+        z = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"--z_file={path}: not a NumPy array file (.npy): {error}") from None
+    if not isinstance(z, np.ndarray) or z.dtype.kind not in "fiu" or z.size != latent_dim or not np.isfinite(z).all():
+        raise UserError(f"--z_file={path}: {latent_dim} finite numbers are needed, as this run's z has.")
+    return z.reshape(1, latent_dim).astype("float32"), f"z of {Path(path).name}"
+
+
+def read_image(path: str, config: Config) -> np.ndarray:
+    """An image file as the run's networks see one, uint8 [1, H, W, C]; the same crop as in training if it fits."""
+    size, channels = config.image_size, config.channels
+    try:
+        try:
+            image = load(path, size, config.resolved_crop, channels)
+        except BadImage as reason:
+            if "smaller than the crop" not in str(reason):
+                raise
+            say(f"{path} is {reason}: its largest square is used.")
+            image = load(path, size, "square", channels)
+    except (BadImage, IsADirectoryError) as reason:
+        raise UserError(f"--image={path}: cannot be read ({reason}).") from None
+    say(f"{path}: shown to the discriminator as {size}x{size} pixels.")
+    return image[None]
+
+
+def choose_layers(names: list[str], patterns: list[str]) -> list[str]:
+    """The layers that some patterns name.
+
+    Args:
+      names: all outputs, as `DCGAN.activations` names them: "g/h1", "g/h1_bn", ...
+      patterns: such as "d/h1", "g/*" or "h2"; none: all.
+
+    Returns:
+      layers ("g/h1", without stages), in order.
+
+    Raises:
+      UserError: a pattern that names none, with the nearest names.
+    """
+    layers = [name for name in names if "_" not in name]
+    chosen = set()
+    for pattern in patterns:
+        found = [name for name in layers if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(name[2:], pattern)]
+        if not found:
+            near = difflib.get_close_matches(pattern, layers, n=3, cutoff=0.3) or layers[:3]
+            raise UserError(
+                f"--layers={pattern}: no such layer; near are {', '.join(near)}, and there are {', '.join(layers)}."
+            )
+        chosen.update(found)
+    return [name for name in layers if name in chosen or not patterns]
+
+
+def staged(maps: dict[str, np.ndarray], layer: str, stage: str) -> tuple[np.ndarray, str]:
+    """A layer's maps [N, h, w, n] at a stage, and the stage in words; without batch norm two stages are one."""
+    outputs = [name for name in maps if name == layer or name.startswith(layer + "_")]
+    normalised = f"{layer}_bn" in outputs
+    if stage == "activation":
+        return maps[outputs[-1]], f"after {outputs[-1].rpartition('_')[2]}"
+    if stage == "after_bn" and normalised:
+        return maps[f"{layer}_bn"], STAGES[stage]
+    return maps[layer], STAGES["before_bn"] if normalised else "before the activation (no batch norm here)"

@@ -1,0 +1,240 @@
+"""The layer figures of a run: what every layer of both networks does, why, and how it came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.console import Progress, say
+from dcgan_tf.gan import inspection
+from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.gan.models import to_float, to_uint8
+from dcgan_tf.pictures.activations import activation_grid, filter_grid, order_of, signed_image
+from dcgan_tf.pictures.animation import save_gif
+from dcgan_tf.pictures.grids import save_png
+from dcgan_tf.pictures.latents import walk
+from dcgan_tf.pictures.layer_figures import outlined, save_layer_figure, save_strip, save_table_of_images
+from dcgan_tf.pictures.report import Frame, save_report
+from dcgan_tf.runs import article_layers, checkpoints
+from dcgan_tf.runs.directory import RunDirectory
+from dcgan_tf.runs.layer_inputs import Inputs, Request, choose_inputs, choose_layers, staged
+from dcgan_tf.runs.loading import load
+
+ROWS = 6  # maps in a table of reasons
+TOP = 5  # images that excite a map most
+SET_IMAGES = 1000  # at most so many images of the set are searched for them
+FRAMES = 8  # checkpoints in the report and the development, at most, besides the untrained networks
+PATCH = (255, 140, 0)  # Okabe & Ito's orange, around what a position sees
+
+
+def visualize(directory: RunDirectory, checkpoint: str, request: Request, output: Path | None) -> list[Path]:
+    """Write the figures to `output` (default: `layers/` in the run); returns the files, the report last.
+
+    Raises:
+      UserError: no such checkpoint or layer, or an input that cannot be used.
+    """
+    gan = load(directory.path, checkpoint)
+    folder = output or directory.path / "layers"
+    inputs = choose_inputs(gan, request.seed, request.z_file, request.image)
+    if request.style == "article":
+        written = article_layers.draw(gan, inputs, folder / "article")
+    else:
+        written = _Figures(gan, directory, request, inputs, folder).draw()
+    if request.tensorboard:
+        _to_tensorboard(folder / "tensorboard", written, folder)
+    return written
+
+
+class _Figures:
+    """The figures of one request; every method writes some and notes them in `written`."""
+
+    def __init__(self, gan: DCGAN, directory: RunDirectory, request: Request, inputs: Inputs, folder: Path):
+        self.gan, self.directory, self.request, self.inputs, self.folder = gan, directory, request, inputs, folder
+        self.maps = self.activations(gan)
+        self.layers = choose_layers(list(self.maps), list(request.layers))
+        self.generated = gan.decode(inputs.z)[0]
+        self.written: list[Path] = []
+
+    def activations(self, gan: DCGAN) -> dict[str, np.ndarray]:
+        return gan.activations(self.inputs.z) | gan.activations(self.inputs.image)
+
+    def path(self, name: str) -> Path:
+        self.written.append(self.folder / name)
+        return self.written[-1]
+
+    def draw(self) -> list[Path]:
+        """Everything that the request's layers allow."""
+        steps = [(self.draw_layer, layer) for layer in self.layers]
+        steps += [(self.draw_reasons, layer) for layer in self.layers if layer.startswith("d/")]
+        hidden = [layer for layer in self.layers if f"{layer}_relu" in self.maps]
+        steps += [(self.draw_losses, layer) for layer in hidden]
+        steps += [(self.draw_walk, layer) for layer in hidden[-1:]]
+        steps += [(self.draw_filters, None), (self.draw_over_checkpoints, (hidden or self.layers)[-1])]
+        with Progress("drawing layer figures", len(steps), "figures") as shown:
+            for step, layer in steps:
+                step(layer) if layer else step()
+                shown.advance(note=layer or "")
+        return self.written
+
+    def draw_layer(self, layer: str) -> None:
+        """A layer's maps beside what went in and what came out (figures 1.9 to 1.15)."""
+        maps, stage = staged(self.maps, layer, self.request.stage)
+        generator = layer.startswith("g/")
+        save_layer_figure(
+            self.path(f"{_file(layer)}.png"),
+            maps[0],
+            title=layer,
+            stage=stage,
+            scaling=self.request.scaling,
+            order=self.request.order,
+            input_image=None if generator else self.inputs.image[0],
+            output_image=self.generated if generator else None,
+            input_label=f"in: {self.inputs.z_label if generator else self.inputs.image_label}",
+            output_label="out: the generated image" if generator else f"out: {self.verdict(self.gan)}",
+        )
+
+    def verdict(self, gan: DCGAN) -> str:
+        """What D says of the image it is shown."""
+        logit = np.asarray(gan.discriminator(to_float(self.inputs.image))).item()
+        return f"D(x) = {1 / (1 + np.exp(-logit)):.2f}"
+
+    def draw_reasons(self, layer: str) -> None:
+        """Why the strongest maps of a discriminator layer fire: in this image, and in the images of the set."""
+        name = f"{layer}_lrelu"
+        strongest = self.maps[name][0].max(axis=(0, 1))
+        channels = [int(c) for c in np.argsort(-strongest, kind="stable")[:ROWS]]
+        x, d = to_float(self.inputs.image), self.gan.discriminator
+        one = inspection.strongest_images(d, [np.asarray(x)], name, channels, 1)
+        columns = [f"{self.inputs.image_label}"]
+        rows = [[outlined(self.inputs.image[0], one[c][0].box, PATCH)] for c in channels]
+        for rule, at_peak, label in (
+            ("guided", True, "guided,\nstrongest position"),
+            ("deconvolution", True, "deconvolution,\nstrongest position"),
+            ("guided", False, "guided,\nwhole map"),
+        ):
+            columns.append(label)
+            for row, g in zip(rows, inspection.input_gradients(d, x, name, channels, rule, at_peak)):
+                row.append(signed_image(g))
+        if self.inputs.images is not None:
+            images = self.inputs.images[:: max(1, len(self.inputs.images) // SET_IMAGES)][:SET_IMAGES]
+            batches = (np.asarray(to_float(images[i : i + 50])) for i in range(0, len(images), 50))
+            found = inspection.strongest_images(d, batches, name, channels, TOP)
+            columns += [f"of the set,\nno. {k + 1}" for k in range(min(TOP, len(images)))]
+            for row, channel in zip(rows, channels):
+                row += [outlined(images[e.index], e.box, PATCH) for e in found[channel]]
+        labels = [f"map {c}\n{strongest[c]:.2f}" for c in channels]
+        title = (
+            f"{layer}: what makes its strongest maps fire (the framed patch is all that the strongest position sees)"
+        )
+        save_table_of_images(self.path(f"{_file(layer)}_reasons.png"), rows, labels, columns, title)
+
+    def draw_losses(self, layer: str) -> None:
+        """What the generated image loses when one map of a layer is switched off."""
+        name, z, g = f"{layer}_relu", self.inputs.z, self.gan.generator_for()
+        whole = np.asarray(g(z))[0]
+        energy = np.mean(np.square(self.maps[name][0]), axis=(0, 1))
+        tried = np.argsort(-energy, kind="stable")[: 4 * ROWS]
+        changed = {int(c): inspection.without_map(g, z, name, int(c))[0] - whole for c in tried}
+        channels = sorted(changed, key=lambda c: -np.abs(changed[c]).mean())[:ROWS]
+        rows = [
+            [self.generated, np.asarray(to_uint8(whole + changed[c])), signed_image(changed[c]), self.one_map(name, c)]
+            for c in channels
+        ]
+        labels = [f"map {c}\n{np.abs(changed[c]).mean() / 2:.1%}" for c in channels]
+        columns = ["the image", "without the map", "difference", "the map"]
+        title = f"{layer}: the image without one of its maps (mean change, share of the whole range)"
+        save_table_of_images(self.path(f"{_file(layer)}_switched_off.png"), rows, labels, columns, title)
+
+    def one_map(self, name: str, channel: int) -> np.ndarray:
+        """A single map as grey picture of the images' size."""
+        maps = self.maps[name][0, ..., channel : channel + 1]
+        zoom = self.generated.shape[0] // maps.shape[0]
+        grey = (maps - maps.min()) / max(float(np.ptp(maps)), 1e-12)
+        return np.kron(np.rint(grey * 255), np.ones((zoom, zoom, 1))).astype(np.uint8)
+
+    def draw_walk(self, layer: str) -> None:
+        """A walk from this z to others and back, the maps of a layer beside the image."""
+        z = np.concatenate([self.inputs.z, self.gan.sample_latents(2, self.request.seed + 1), self.inputs.z])
+        path = walk(z, 12, self.gan.config.latent)[:-1]
+        images, maps = self.gan.decode(path), self.gan.activations(path)[f"{layer}_relu"]
+        frames = [_beside(i, activation_grid(m, "layer", zoom=1)) for i, m in zip(images, maps)]
+        save_gif(self.path(f"{_file(layer)}_walk.gif"), frames, milliseconds=100)
+
+    def draw_filters(self) -> None:
+        """The kernels that touch pixels: D's first and G's last."""
+        last = f"h{len([n for n in self.maps if n.startswith('g/') and '_' not in n]) - 1}"
+        for network, layer in ((self.gan.discriminator, "h0"), (self.gan.generator_for(), last)):
+            # A transposed convolution's kernel is [5, 5, out, in] and a convolution's [5, 5, in, out]: pixels third.
+            kernel = network.get_layer(layer).kernel.numpy()
+            save_png(self.path(f"filters_{network.name[0]}_{layer}.png"), filter_grid(kernel))
+
+    def draw_over_checkpoints(self, layer: str) -> None:
+        """The report, and one layer as a strip and a GIF: as it was before training, and at the run's checkpoints."""
+        steps = checkpoints.saved_steps(self.directory.checkpoints)
+        chosen = sorted({steps[i] for i in np.linspace(0, len(steps) - 1, min(FRAMES, len(steps))).astype(int)})
+        gan = DCGAN(self.gan.config)  # which is how the run began: its weights follow from its seed
+        maps = self.activations(gan)
+        labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
+        grids = [staged(maps, layer, self.request.stage)[0][0]]
+        for step in chosen:
+            path = checkpoints.path_of(self.directory.checkpoints, step)
+            try:
+                checkpoints.restore(path, gan)
+            except checkpoints.Unusable as reason:
+                say(f"{path} is passed over: {reason}.")
+                continue
+            maps = self.activations(gan)
+            labels.append(f"step {step:,}")
+            frames.append(self.frame(gan, maps, labels[-1]))
+            grids.append(staged(maps, layer, self.request.stage)[0][0])
+        scaling, some = self.request.scaling, order_of(grids[-1], self.request.order)[:16]  # as many as a strip holds
+        strip = [activation_grid(maps[..., some], scaling, columns=4, zoom=1) for maps in grids]
+        save_strip(self.path(f"{_file(layer)}_over_training.png"), strip, labels)
+        whole = [activation_grid(maps, scaling) for maps in grids]
+        save_gif(self.path(f"{_file(layer)}_over_training.gif"), whole, milliseconds=600, hold=1500)
+        config = self.gan.config
+        save_report(
+            self.path("report.html"),
+            f"Inside {self.directory.path.name}",
+            f"{config.dataset}, preset {config.preset}; {self.inputs.z_label}, {self.inputs.image_label}",
+            frames,
+            "Batch norm in inference mode. G's maps are of the generated image, D's of the image that it is shown.",
+        )
+
+    def frame(self, gan: DCGAN, maps: dict[str, np.ndarray], label: str) -> Frame:
+        pictures = {"g/output": gan.decode(self.inputs.z)[0], "d/input": self.inputs.image[0]}
+        captions = {
+            "g/input": f"{self.inputs.z_label}, {gan.config.latent_dim} numbers",
+            "d/input": self.inputs.image_label,
+            "d/output": self.verdict(gan),
+        }
+        return Frame(label, {name: values[0] for name, values in maps.items()}, pictures, captions)
+
+
+def _file(layer: str) -> str:
+    return layer.replace("/", "_")
+
+
+def _beside(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """An image, enlarged to the height of the maps by whole numbers, with the maps to its right."""
+    zoom = max(1, maps.shape[0] // image.shape[0])
+    image = np.kron(np.broadcast_to(image, (*image.shape[:2], 3)), np.ones((zoom, zoom, 1), np.uint8))
+    height = max(image.shape[0], maps.shape[0])
+    sheet = np.full((height, image.shape[1] + 8 + maps.shape[1], 3), 255, np.uint8)
+    sheet[: image.shape[0], : image.shape[1]] = image
+    sheet[: maps.shape[0], image.shape[1] + 8 :] = maps
+    return sheet
+
+
+def _to_tensorboard(folder: Path, files: list[Path], root: Path) -> None:
+    import tensorflow as tf
+    from PIL import Image
+
+    with tf.summary.create_file_writer(str(folder)).as_default(step=0):
+        for path in files:
+            if path.suffix == ".png":
+                with Image.open(path) as image:
+                    tf.summary.image(
+                        str(path.relative_to(root).with_suffix("")), np.asarray(image.convert("RGB"))[None]
+                    )
