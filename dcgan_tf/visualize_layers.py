@@ -15,6 +15,7 @@ flags.define("seed", 0, "fixes z, what the generator starts from")
 flags.define("z_file", "", "a .npy file with z, in place of --seed")
 flags.define("image", "", "what the discriminator is shown: a file, or an index in the run's set (default: 0)")
 flags.define("layers", "", "names or patterns, with commas between: d/h1, g/*, h2 (default: all)")
+flags.define("maps", "", "numbers of the maps to explain, with commas between (default: the strongest)")
 flags.define("stage", "before_bn", "before_bn (as the article), after_bn or activation")
 flags.define("scaling", "map", "map (each by itself), layer (all alike) or signed (colours around zero)")
 flags.define("order", "channel", "channel, or energy (the strongest first)")
@@ -27,12 +28,15 @@ def main() -> None:
     given = flags.FLAGS
     from dcgan_tf.runs import directory, layer_inputs
 
-    patterns = tuple(pattern.strip() for pattern in given.layers.split(",") if pattern.strip())
+    def listed(text):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+
     request = layer_inputs.Request(
         given.seed,
         given.z_file,
         given.image,
-        patterns,
+        listed(given.layers),
+        listed(given.maps),
         given.stage,
         given.scaling,
         given.order,

@@ -28,12 +28,17 @@ STYLES = ("modern", "article")
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted; checked when made. `layers`: names or patterns; `image`: a path or an index."""
+    """What is wanted; checked when made.
+
+    `image` is a path or an index in the set, `layers` are names or patterns, `maps` numbers of maps that are to be
+    explained (none: the strongest).
+    """
 
     seed: int = 0
     z_file: str = ""
     image: str = ""
     layers: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
     stage: str = "before_bn"
     scaling: str = "map"
     order: str = "channel"
@@ -45,6 +50,9 @@ class Request:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise UserError(f"--{name}={getattr(self, name)}: it can be {', '.join(values)}.")
+        for number in self.maps:
+            if not number.isdecimal():
+                raise UserError(f"--maps={number}: numbers of maps are needed, counted from 0, with commas between.")
         if self.seed < 0:
             raise UserError(f"--seed={self.seed}: it must be at least 0.")
 

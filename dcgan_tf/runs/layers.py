@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.console import Progress, say
+from dcgan_tf.errors import UserError
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float, to_uint8
@@ -24,7 +25,7 @@ from dcgan_tf.runs.loading import load
 ROWS = 6  # maps in a table of reasons
 TOP = 5  # images that excite a map most
 SET_IMAGES = 1000  # at most so many images of the set are searched for them
-FRAMES = 8  # checkpoints in the report and the development, at most, besides the untrained networks
+FRAMES = 8  # checkpoints in the report, at most, besides the untrained networks: about 1.1 MB each
 PATCH = (255, 140, 0)  # Okabe & Ito's orange, around what a position sees
 
 
@@ -54,6 +55,8 @@ class _Figures:
         self.maps = self.activations(gan)
         self.layers = choose_layers(list(self.maps), list(request.layers))
         self.generated = gan.decode(inputs.z)[0]
+        for layer in self.layers:
+            self.asked(layer)  # refused before anything is drawn
         self.written: list[Path] = []
 
     def activations(self, gan: DCGAN) -> dict[str, np.ndarray]:
@@ -103,7 +106,7 @@ class _Figures:
         """Why the strongest maps of a discriminator layer fire: in this image, and in the images of the set."""
         name = f"{layer}_lrelu"
         strongest = self.maps[name][0].max(axis=(0, 1))
-        channels = [int(c) for c in np.argsort(-strongest, kind="stable")[:ROWS]]
+        channels = self.asked(layer) or [int(c) for c in np.argsort(-strongest, kind="stable")[:ROWS]]
         x, d = to_float(self.inputs.image), self.gan.discriminator
         one = inspection.strongest_images(d, [np.asarray(x)], name, channels, 1)
         columns = [f"{self.inputs.image_label}"]
@@ -134,9 +137,9 @@ class _Figures:
         name, z, g = f"{layer}_relu", self.inputs.z, self.gan.generator_for()
         whole = np.asarray(g(z))[0]
         energy = np.mean(np.square(self.maps[name][0]), axis=(0, 1))
-        tried = np.argsort(-energy, kind="stable")[: 4 * ROWS]
+        tried = self.asked(layer) or np.argsort(-energy, kind="stable")[: 4 * ROWS]
         changed = {int(c): inspection.without_map(g, z, name, int(c))[0] - whole for c in tried}
-        channels = sorted(changed, key=lambda c: -np.abs(changed[c]).mean())[:ROWS]
+        channels = sorted(changed, key=lambda c: -np.abs(changed[c]).mean())[: len(self.asked(layer)) or ROWS]
         rows = [
             [self.generated, np.asarray(to_uint8(whole + changed[c])), signed_image(changed[c]), self.one_map(name, c)]
             for c in channels
@@ -145,6 +148,14 @@ class _Figures:
         columns = ["the image", "without the map", "difference", "the map"]
         title = f"{layer}: the image without one of its maps (mean change, share of the whole range)"
         save_table_of_images(self.path(f"{_file(layer)}_switched_off.png"), rows, labels, columns, title)
+
+    def asked(self, layer: str) -> list[int]:
+        """The maps of this layer that the request names."""
+        n = self.maps[layer].shape[-1]
+        beyond = [number for number in self.request.maps if int(number) >= n]
+        if beyond:
+            raise UserError(f"--maps={beyond[0]}: {layer} has {n} maps, counted from 0.")
+        return [int(number) for number in self.request.maps]
 
     def one_map(self, name: str, channel: int) -> np.ndarray:
         """A single map as grey picture of the images' size."""
@@ -172,12 +183,12 @@ class _Figures:
     def draw_over_checkpoints(self, layer: str) -> None:
         """The report, and one layer as a strip and a GIF: as it was before training, and at the run's checkpoints."""
         steps = checkpoints.saved_steps(self.directory.checkpoints)
-        chosen = sorted({steps[i] for i in np.linspace(0, len(steps) - 1, min(FRAMES, len(steps))).astype(int)})
+        in_report = {steps[i] for i in np.linspace(0, len(steps) - 1, min(FRAMES, len(steps))).astype(int)}
         gan = DCGAN(self.gan.config)  # which is how the run began: its weights follow from its seed
         maps = self.activations(gan)
         labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
         grids = [staged(maps, layer, self.request.stage)[0][0]]
-        for step in chosen:
+        for step in steps:
             path = checkpoints.path_of(self.directory.checkpoints, step)
             try:
                 checkpoints.restore(path, gan)
@@ -186,7 +197,8 @@ class _Figures:
                 continue
             maps = self.activations(gan)
             labels.append(f"step {step:,}")
-            frames.append(self.frame(gan, maps, labels[-1]))
+            if step in in_report:
+                frames.append(self.frame(gan, maps, labels[-1]))
             grids.append(staged(maps, layer, self.request.stage)[0][0])
         scaling, some = self.request.scaling, order_of(grids[-1], self.request.order)[:16]  # as many as a strip holds
         strip = [activation_grid(maps[..., some], scaling, columns=4, zoom=1) for maps in grids]

@@ -48,7 +48,7 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
         ("sample", "run checkpoint num_images grid seed singly interpolate gif raw output"),
         (
             "visualize_layers",
-            "run checkpoint seed z_file image layers stage scaling order style output tensorboard",
+            "run checkpoint seed z_file image layers maps stage scaling order style output tensorboard",
         ),
     ],
 )
@@ -91,6 +91,7 @@ REFUSED = [
     ("visualize_layers", "--run=nowhere", "nowhere"),
     ("visualize_layers", "--seed=one", "--seed=one"),
     ("visualize_layers", "--stage=end", "--stage=end"),
+    ("visualize_layers", "--maps=first", "--maps=first"),
     ("visualize_layers", "--style=cubist", "--style=cubist"),
     ("visualize_layers", "--layer=g/h1", "Did you mean: layers"),
 ]

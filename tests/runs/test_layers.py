@@ -98,6 +98,16 @@ def test_stages_are_those_asked_for(trained, gan, tmp_path, stage, suffix):
     assert contains(pixels(tmp_path / "g_h1.png"), activation_grid(maps, "signed", "energy"))
 
 
+def test_the_maps_asked_for_are_explained(trained, tmp_path):
+    """A table has a row for each map, all rows of one height: three asked for, three rows."""
+    heights = []
+    for maps in (("3",), ("3", "0"), ("3", "0", "1")):
+        visualize(RunDirectory(trained), "last", Request(layers=("d/h0", "g/h2"), maps=maps), tmp_path)
+        heights.append([Image.open(tmp_path / f).height for f in ("d_h0_reasons.png", "g_h2_switched_off.png")])
+    rows = np.diff(heights, axis=0)
+    assert np.all(rows > 32) and np.all(rows[0] == rows[1])
+
+
 def test_article_style_writes_the_tools_20_grids(trained, gan, tmp_path):
     """8 of ReLU and 12 of Conv2D for four levels; a 32 px network has three: 6 and 9."""
     written = visualize(RunDirectory(trained), "last", Request(style="article", image="2"), tmp_path)
@@ -183,6 +193,7 @@ def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, 
         ({"layers": ("g/h1", "conv")}, "--layers=conv: no such layer"),
         ({"image": "48"}, "--image=48: the set has 48 images, counted from 0"),
         ({"image": "nowhere.png"}, r"--image=nowhere.png: cannot be read \(missing\)"),
+        ({"layers": ("d/h0",), "maps": ("1", "4")}, "--maps=4: d/h0 has 4 maps, counted from 0"),
         ({"z_file": "nowhere.npy"}, "--z_file=nowhere.npy: not a NumPy array file"),
     ],
 )
