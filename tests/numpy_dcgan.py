@@ -255,7 +255,8 @@ def adam_update(weights, state, grads, lr, beta1, beta2, eps):
 def train_step(weights, adam, reals, zs, g_steps, loss, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8):
     """One iteration of Algorithm 1: D's update for each (real, z), then `g_steps` of G's on the last z.
 
-    The losses are without gradient penalties. Changes the dicts `weights` and `adam`; returns the losses and gradients of each network's last update.
+    The losses are without gradient penalties. Changes the dicts `weights` and `adam`; returns the losses and
+    gradients of each network's last update.
     """
     if not reals or g_steps < 1:
         raise ValueError("each network needs at least one update")
