@@ -11,6 +11,8 @@ import tempfile
 # fails arrives as an exception.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+# Take of a GPU's memory what is needed, so that another command can run beside a training.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def _import_tensorflow_quietly() -> None:
@@ -21,7 +23,7 @@ def _import_tensorflow_quietly() -> None:
         os.dup2(held_back.fileno(), 2)
         try:
             import tensorflow  # noqa: F401
-        except BaseException:
+        except Exception:
             held_back.seek(0)
             os.write(stderr, held_back.read())
             raise

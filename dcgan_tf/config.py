@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,11 +39,14 @@ class Config:
     dataset: str = setting("sully_chen", "what to learn", one_of=DATASETS)
     data_dir: str = setting("", "folder of the data set; empty: data/<dataset>", learned=False)
     cache_dir: str = setting("data/packed", "folder for decoded images, made once and kept", learned=False)
-    num_images: int = setting(0, "frames of synthetic_road; 0: those drawn already, else 4,000", at_least=0)
+    num_images: int = setting(
+        0, "frames of synthetic_road; 0: those drawn already, else 4,000", at_least=0, learned=False
+    )
     crop: str = setting(
         "auto",
         "what part of an image is used: N (the central NxN pixels), square (the largest central one), none "
         "(all of it, squashed), auto (108 for driving sets, as the article; square for a folder)",
+        learned=False,  # the images that result are compared themselves
     )
     image_size: int = setting(64, "height and width of the images, pixels", one_of=IMAGE_SIZES)
     channels: int = setting(3, "3 for colour, 1 for grey", one_of=(1, 3))
@@ -89,6 +93,11 @@ class Config:
     def resolved_data_dir(self) -> str:
         """The data set's folder, the default one filled in."""
         return self.data_dir or f"data/{self.dataset}"
+
+    @property
+    def data_name(self) -> str:
+        """What the pictures call the set: its folder's name."""
+        return os.path.basename(os.path.normpath(self.resolved_data_dir))
 
     @property
     def default_run_dir(self) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +26,15 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
+def python() -> str:
+    """How the user calls this Python: `python` where that is it, else its path."""
+    found = shutil.which("python")
+    if found and os.path.abspath(found) == os.path.abspath(sys.executable):
+        return "python"
+    near = os.path.relpath(sys.executable)
+    return shlex.quote(near if not near.startswith("..") else sys.executable)
+
+
 class Progress:
     """Counts work done towards a known total (or an unknown one, `total=None`).
 
@@ -35,7 +47,7 @@ class Progress:
 
     def __init__(self, what: str, total: int | None, unit: str = "images", initial: int = 0):
         self.what, self.total, self.unit, self.done = what, total, unit, initial
-        self._initial, self._start = initial, time.monotonic()
+        self._first, self._start = None, time.monotonic()
         self._bar = None
         self._next_line = self._start + 2.0
         if sys.stderr.isatty():
@@ -50,6 +62,8 @@ class Progress:
                 dynamic_ncols=True,
                 leave=False,
                 delay=0.5,
+                # No rate: the note has it where it matters, and a line has room for only so much.
+                bar_format="{desc} {percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
             )
 
     def __enter__(self) -> Progress:
@@ -62,6 +76,8 @@ class Progress:
     def advance(self, units: int = 1, note: str = "") -> None:
         """`units` more are done; `note` is shown beside the count."""
         self.done += units
+        if self._first is None:  # the first unit bears what is done once, such as tracing: it does not count
+            self._first, self._start = self.done, time.monotonic()
         if self._bar is not None:
             if note:
                 self._bar.set_postfix_str(note, refresh=False)
@@ -72,7 +88,7 @@ class Progress:
 
     def _line(self, note: str) -> str:
         elapsed = max(time.monotonic() - self._start, 1e-9)
-        rate = (self.done - self._initial) / elapsed
+        rate = (self.done - self._first) / elapsed
         line = f"{self.what}: {self.done:,}"
         if self.total:
             line += f" of {self.total:,} {self.unit} ({100 * self.done / self.total:.0f} %)"

@@ -6,6 +6,7 @@ TensorFlow is not imported here: `--help` and a bad flag answer in well under a 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import errno
 import shlex
 import signal
@@ -17,6 +18,7 @@ from absl import app, flags
 
 from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
+from dcgan_tf.console import python
 from dcgan_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -69,8 +71,12 @@ def run(main: Callable[[], None], doc: str) -> None:
             sys.exit(0)
         try:
             rest = FLAGS(argv)
+        except flags.UnrecognizedFlagError as error:
+            near = difflib.get_close_matches(error.flagname, _DEFINED, n=1, cutoff=0.5)
+            meant = f" Did you mean --{near[0]}?" if near else ""
+            _fail(f"--{error.flagname}: no such flag.{meant} See --help.")
         except flags.Error as error:
-            _fail(f"{str(error).rstrip('.')}. See --help.")
+            _fail(f"{str(error).removeprefix('ERROR:: ').rstrip('.')}. See --help.")
         except UnicodeDecodeError:
             _fail("--flagfile: not a text file. See --help.")
         if len(rest) > 1:
@@ -103,7 +109,7 @@ def this_command() -> str:
     given = [a for a in sys.argv[1:] if a.lstrip("-").partition("=")[0] != "fresh"]
     if "fresh" in FLAGS and FLAGS["fresh"].value and len(given) == len(sys.argv) - 1:
         given.append("--nofresh")  # it stands in a flagfile
-    return shlex.join(["python", "-m", f"dcgan_tf.{Path(sys.argv[0]).stem}", *given])
+    return f"{python()} -m dcgan_tf.{Path(sys.argv[0]).stem} {shlex.join(given)}".rstrip()
 
 
 def _fail(sentence: str) -> None:

@@ -27,8 +27,9 @@ def main() -> None:
     if given.download:
         preparing.download(config, given.year, given.url, given.sha256)
     ready = packed.open_packed(config)
-    print(f"Ready: {ready.summary()}.")
-    if given.check:
+    if not given.check:
+        print(f"Ready: {ready.summary()}.")
+    else:
         picture = Path(given.output or f"{config.cache_dir}/{config.dataset}-samples.png")
         preparing.save_random_samples(ready, picture, *config.grid_shape, config.seed)
         print(preparing.describe(ready))

@@ -50,6 +50,8 @@ def main() -> None:
     written = layers.visualize(run, given.checkpoint, request, Path(given.output) if given.output else None)
     for path in written:
         print(path)
+    report = f"; open {written[-1]} in a browser" if written[-1].suffix == ".html" else ""
+    print(f"{len(written)} figures are drawn{report}.")
 
 
 if __name__ == "__main__":

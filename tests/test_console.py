@@ -1,8 +1,24 @@
 """What is shown while work goes on, without a terminal."""
 
+import os
+import shlex
+import subprocess
+import sys
+
 import pytest
 
 from dcgan_tf import console
+
+
+def test_python_is_called_so_that_a_shell_finds_it(monkeypatch, tmp_path):
+    """After `make demo` nothing is activated: `python` may be missing, or another one."""
+    ask = f"{console.python()} -c 'import sys; print(sys.executable)'"
+    found = subprocess.run(ask, shell=True, capture_output=True, text=True, check=True).stdout.strip()
+    assert os.path.samefile(found, sys.executable)
+    monkeypatch.setattr(console.shutil, "which", lambda name: sys.executable)
+    assert console.python() == "python"
+    monkeypatch.setattr(console.shutil, "which", lambda name: None)
+    assert os.path.samefile(shlex.split(console.python())[0], sys.executable)
 
 
 @pytest.mark.parametrize(
@@ -38,15 +54,15 @@ def test_a_quick_piece_of_work_says_nothing(clock, capsys):
 
 def test_lines_tell_how_far_and_how_long(clock, capsys):
     with console.Progress("packing", 100, "images", initial=20) as shown:
-        clock.now += 4
-        shown.advance(20)  # 5 images a second, 60 left: the 20 of an earlier run took no time now
+        clock.now += 30
+        shown.advance(10)  # the first bears what is done once: nothing is known yet of the rate
         clock.now += 4
         shown.advance(20)  # too soon for a second line
         clock.now += 8
-        shown.advance(20, note="loss 1.0")
+        shown.advance(40, note="loss 1.0")  # 60 in 12 seconds, 10 left
     assert capsys.readouterr().out.splitlines() == [
-        "packing: 40 of 100 images (40 %), 12 s left",
-        "packing: 80 of 100 images (80 %), 5 s left, loss 1.0",
+        "packing: 30 of 100 images (30 %)",
+        "packing: 90 of 100 images (90 %), 2 s left, loss 1.0",
     ]
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.config import Config
-from dcgan_tf.console import Progress, say
+from dcgan_tf.console import Progress
 from dcgan_tf.datasets import registry
 from dcgan_tf.datasets.images import BadImage, load
 from dcgan_tf.datasets.listing import Listed, Listing
@@ -59,6 +59,23 @@ def open_packed(config: Config) -> Packed:
       UserError: the set is missing or unusable (see `registry.find`), or no image of it can be used.
     """
     listing = registry.find(config)
+    cache, stem, settings = _place(config)
+    fingerprint = _fingerprint(listing)
+
+    packed = _read(cache / f"{stem}.json", fingerprint)
+    if packed is None:
+        packed = _pack(cache, stem, listing, config, settings | {"fingerprint": fingerprint})
+    return packed
+
+
+def find_packed(config: Config) -> Packed | None:
+    """The configured data set as it was packed last, whatever has become of its files; None if it is not packed."""
+    cache, stem, _ = _place(config)
+    return _read(cache / f"{stem}.json")
+
+
+def _place(config: Config) -> tuple[Path, str, dict]:
+    """Where the pack of these settings is: folder, the files' common name, and the settings."""
     settings = {
         "version": VERSION,
         "image_size": config.image_size,
@@ -67,15 +84,7 @@ def open_packed(config: Config) -> Packed:
         "data_dir": os.path.abspath(config.resolved_data_dir),
     }
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
-    cache = Path(config.cache_dir)
-    stem = f"{config.dataset}-{config.image_size}px-{key}"
-    fingerprint = _fingerprint(listing)
-
-    packed = _read(cache / f"{stem}.json", fingerprint)
-    if packed is None:
-        packed = _pack(cache, stem, listing, config, settings | {"fingerprint": fingerprint})
-        say(packed.summary())
-    return packed
+    return Path(config.cache_dir), f"{config.dataset}-{config.image_size}px-{key}", settings
 
 
 def _fingerprint(listing: Listing) -> str:
@@ -92,11 +101,11 @@ def _fingerprint(listing: Listing) -> str:
     return digest.hexdigest()
 
 
-def _read(manifest_path: Path, fingerprint: str) -> Packed | None:
-    """The pack that is there, or None if it is missing, damaged or of other sources."""
+def _read(manifest_path: Path, fingerprint: str | None = None) -> Packed | None:
+    """The pack that is there, or None if it is missing, damaged or of other sources than those of `fingerprint`."""
     try:
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        if manifest["fingerprint"] != fingerprint:
+        if fingerprint and manifest["fingerprint"] != fingerprint:
             return None
         array = manifest_path.parent / os.path.basename(manifest["array"])
         images = np.lib.format.open_memmap(array, mode="r")

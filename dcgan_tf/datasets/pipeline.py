@@ -22,8 +22,11 @@ def steps_per_epoch(num_images: int, config: Config) -> int:
     """
     per_step = config.batch_size * config.d_steps
     if num_images < per_step:
+        most = num_images // config.d_steps
+        advice = f"give --batch_size={most} or less" if most > 1 else "more images are needed"
         raise UserError(
-            f"--batch_size={config.batch_size}: one step needs {per_step:,} images, and the set has {num_images:,}."
+            f"--batch_size={config.batch_size}: one step needs {per_step:,} images, and the set has {num_images:,}; "
+            f"{advice}."
         )
     return num_images // per_step
 

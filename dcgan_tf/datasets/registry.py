@@ -7,6 +7,7 @@ from pathlib import Path
 from dcgan_tf.config import Config
 from dcgan_tf.datasets import folder, sully_chen
 from dcgan_tf.datasets.listing import Listing
+from dcgan_tf.errors import UserError
 
 ROAD_FRAMES = 4000
 ROAD_SEED = 0  # the drawn set is the same for every run, as a photographed one would be
@@ -19,6 +20,8 @@ def find(config: Config) -> Listing:
       UserError: the set is not there, or not as it must be.
     """
     data_dir = Path(config.resolved_data_dir)
+    if config.num_images and config.dataset != "synthetic_road":
+        raise UserError(f"--num_images={config.num_images}: it is for synthetic_road; {config.dataset} is what it is.")
     if config.dataset == "folder":
         return folder.find(data_dir, Path(config.cache_dir))
     if config.dataset == "synthetic_road":
@@ -28,7 +31,6 @@ def find(config: Config) -> Listing:
 
 def _draw_once(data_dir: Path, num_images: int) -> None:
     from dcgan_tf.datasets import synthetic_road
-    from dcgan_tf.errors import UserError
 
     if not (data_dir / "data.txt").exists():
         synthetic_road.draw_set(data_dir, num_images or ROAD_FRAMES, ROAD_SEED)

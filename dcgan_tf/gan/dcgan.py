@@ -67,9 +67,9 @@ class DCGAN:
         return self._random(self.config.latent, (n, self.config.latent_dim), key, part)
 
     def _random(self, distribution: str, shape, key, part: int):
-        seed = tf.random.fold_in(tf.constant([self.config.seed, 0], tf.int64), key)
-        seed = tf.random.fold_in(seed, part)
         # Philox by name: left to itself TensorFlow picks by device, and the numbers would depend on it.
+        seed = tf.random.fold_in(tf.constant([self.config.seed, 0], tf.int64), key, alg="philox")
+        seed = tf.random.fold_in(seed, part, alg="philox")
         if distribution == "normal":
             return tf.random.stateless_normal(shape, seed, alg="philox")
         low = -1.0 if distribution == "uniform" else 0.0

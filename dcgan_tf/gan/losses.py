@@ -51,7 +51,8 @@ LOSSES = {
         fake=lambda logits: ops.mean(ops.relu(1.0 + logits)),
         generator=lambda logits: -ops.mean(logits),
     ),
-    # Gulrajani et al. 2017, penalty weight 10.
+    # Gulrajani et al. 2017, penalty weight 10. They leave batch norm out of D, because it ties the gradients of a batch
+    # together; here D is the article's, so this is their penalty on another network.
     "wgan_gp": Loss(
         real=lambda logits: -ops.mean(logits),
         fake=lambda logits: ops.mean(logits),

@@ -27,10 +27,11 @@ def save_loss_curves(path: Path, steps: np.ndarray, losses: dict[str, np.ndarray
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.add_subplot()
     window = max(1, len(steps) // 100)
+    mean = f" (mean of {window} steps)" if window > 1 else ""
     smoothed = {label: moving_average(values, window) for label, values in losses.items()}
     for (label, values), colour in zip(losses.items(), (BLUE, ORANGE)):
         axes.plot(steps, values, color=colour, alpha=0.25, linewidth=0.6)
-        axes.plot(steps, smoothed[label], color=colour, linewidth=1.8, label=f"{label} (mean of {window} steps)")
+        axes.plot(steps, smoothed[label], color=colour, linewidth=1.8, label=f"{label}{mean}")
     # The first steps shoot far out; the picture is about the rest.
     seen = np.concatenate([values[len(values) // 50 :] for values in losses.values()])
     low, high = np.percentile(seen, [0, 99.5])

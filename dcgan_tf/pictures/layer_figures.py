@@ -84,6 +84,12 @@ def save_strip(path: Path, frames: list[np.ndarray], labels: list[str]) -> None:
     _save(path, [_table([cells[i : i + columns] for i in range(0, len(cells), columns)])])
 
 
+def labelled(picture: np.ndarray, label: str) -> np.ndarray:
+    """A picture, uint8 [H, W, C], below its label: uint8 [H', W', 3], for the frames of an animation."""
+    # The label is as wide as the widest that counts steps: all frames come out the same size.
+    return _joined([_text(label.ljust(40), BODY), _rgb(picture)], axis=0, space=4)
+
+
 def save_table_of_images(
     path: Path,
     rows: Sequence[Sequence[np.ndarray]],

@@ -34,7 +34,8 @@ def draw(gan, inputs: Inputs, folder: Path) -> list[Path]:
     """Write the grids below `folder`; returns the files in the tool's order."""
     generator, written = gan.generator_for(), []
     fake = gan.decode(inputs.z)
-    with Progress("drawing the article's grids", None, "grids") as shown:
+    levels = sum(name.endswith("_relu") for name in inspection.activations(generator, inputs.z))
+    with Progress("drawing the article's grids", 7 * levels, "grids") as shown:
 
         def write(network: str, op: str, kind: str, picture: np.ndarray) -> None:
             file = {"activations": "grid_activation.png", "deconvolution": "grid_image.png"}[kind]

@@ -127,11 +127,12 @@ def _check_same(run: RunDirectory, config: Config, data: dict) -> None:
     before, now = run.config().learned(), config.learned()
     differ = [f"{name} ({before[name]} there, {now[name]} here)" for name in now if before[name] != now[name]]
     try:
-        pixels = json.loads(run.data_file.read_text(encoding="utf-8")).get("sha256")
-    except (OSError, ValueError, AttributeError):
-        pixels = None
-    if not differ and pixels not in (None, data["sha256"]):
-        differ = ["the images themselves"]
+        learned_from = json.loads(run.data_file.read_text(encoding="utf-8"))
+        changed = learned_from["sha256"] != data["sha256"]
+    except (OSError, ValueError, TypeError, KeyError):
+        changed = False  # unknown: killed before it was written
+    if not differ and changed:
+        differ = [f"the images themselves ({learned_from.get('images')} there, {data['images']} here)"]
     if differ:
         raise UserError(
             f"{run.path}: this run was started otherwise: {', '.join(differ)}. Give the same settings to continue, "

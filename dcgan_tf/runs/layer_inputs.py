@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import numpy as np
 from dcgan_tf.config import Config
 from dcgan_tf.console import say
 from dcgan_tf.datasets.images import BadImage, load
-from dcgan_tf.datasets.packed import open_packed
+from dcgan_tf.datasets.packed import find_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.pictures.activations import ORDERS, SCALINGS
+from dcgan_tf.runs.directory import RunDirectory
 
 STAGES = {
     "before_bn": "before batch norm",
@@ -50,6 +52,13 @@ class Request:
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise UserError(f"--{name}={getattr(self, name)}: it can be {', '.join(values)}.")
+        if self.style == "article":
+            plain = Request()
+            for name in ("layers", "maps", "stage", "scaling", "order"):
+                if getattr(self, name) != getattr(plain, name):
+                    raise UserError(
+                        f"--{name}: the article's tool has no such choice; leave one of them out."
+                    )
         for number in self.maps:
             if not number.isdecimal():
                 raise UserError(f"--maps={number}: numbers of maps are needed, counted from 0, with commas between.")
@@ -76,11 +85,12 @@ class Inputs:
     images: np.ndarray | None
 
 
-def choose_inputs(gan, seed: int, z_file: str, image: str) -> Inputs:
+def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "", image: str = "") -> Inputs:
     """The inputs that the flags ask for.
 
     Args:
       gan: the trained DCGAN.
+      images: the images that the run learned from, if they are there (see `learned_images`).
       seed: of z, where no file is given.
       z_file: a .npy of latent_dim numbers; "": z from the seed.
       image: a path, or an index in the run's data set; "": the set's first image, or the generated one if the
@@ -91,29 +101,38 @@ def choose_inputs(gan, seed: int, z_file: str, image: str) -> Inputs:
     """
     config = gan.config
     z, z_label = read_z(z_file, config.latent_dim) if z_file else (gan.sample_latents(1, seed), f"z of seed {seed}")
-    try:
-        images, missing = open_packed(config).images, ""
-    except UserError as error:
-        images, missing = None, str(error)
+    missing = f"the images that the run learned from are not packed in {config.cache_dir}"
     if image and not image.isdecimal():
         shown, label = read_image(image, config), Path(image).name
     elif images is not None:
         index = int(image or 0)
         if index >= len(images):
             raise UserError(f"--image={image}: the set has {len(images):,} images, counted from 0.")
-        shown, label = np.array(images[index : index + 1]), f"image {index} of {config.dataset}"
+        shown, label = np.array(images[index : index + 1]), f"image {index} of {config.data_name}"
     elif image:
-        raise UserError(f"--image={image}: the run's data set is not there: {missing}")
+        raise UserError(f"--image={image}: {missing}; name a file, or go to where the run was trained.")
     else:
-        say(f"The run's data set is not there ({missing}) The discriminator is shown the generated image.")
+        say(f"The discriminator is shown the generated image: {missing}.")
         shown, label = gan.decode(z), "the generated image"
     return Inputs(z, z_label, shown, label, images)
+
+
+def learned_images(run: RunDirectory) -> np.ndarray | None:
+    """The images that a run learned from, uint8 [N, H, W, C], if they are still packed as they were then."""
+    packed = find_packed(run.config())
+    try:
+        learned_from = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return packed.images if packed and packed.manifest["sha256"] == learned_from else None
 
 
 def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:
     """z from a .npy file of latent_dim numbers, as float32 [1, latent_dim], and its label."""
     try:
         z = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"--z_file={path}: no such file.") from None
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"--z_file={path}: not a NumPy array file (.npy): {error}") from None
     if not isinstance(z, np.ndarray) or z.dtype.kind not in "fiu" or z.size != latent_dim or not np.isfinite(z).all():

@@ -13,19 +13,19 @@ from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float, to_uint8
 from dcgan_tf.pictures.activations import activation_grid, filter_grid, order_of, signed_image
 from dcgan_tf.pictures.animation import save_gif
-from dcgan_tf.pictures.grids import save_png
 from dcgan_tf.pictures.latents import walk
-from dcgan_tf.pictures.layer_figures import outlined, save_layer_figure, save_strip, save_table_of_images
+from dcgan_tf.pictures.layer_figures import labelled, outlined, save_layer_figure, save_strip, save_table_of_images
 from dcgan_tf.pictures.report import Frame, save_report
 from dcgan_tf.runs import article_layers, checkpoints
 from dcgan_tf.runs.directory import RunDirectory
-from dcgan_tf.runs.layer_inputs import Inputs, Request, choose_inputs, choose_layers, staged
+from dcgan_tf.runs.layer_inputs import Inputs, Request, choose_inputs, choose_layers, learned_images, staged
 from dcgan_tf.runs.loading import load
 
 ROWS = 6  # maps in a table of reasons
 TOP = 5  # images that excite a map most
 SET_IMAGES = 1000  # at most so many images of the set are searched for them
-FRAMES = 8  # checkpoints in the report, at most, besides the untrained networks: about 1.1 MB each
+FRAMES = 8  # checkpoints in the report, at most, besides the untrained networks
+REPORT_BYTES = 13_000_000  # about: wide or large networks have room for fewer
 PATCH = (255, 140, 0)  # Okabe & Ito's orange, around what a position sees
 
 
@@ -37,7 +37,7 @@ def visualize(directory: RunDirectory, checkpoint: str, request: Request, output
     """
     gan = load(directory.path, checkpoint)
     folder = output or directory.path / "layers"
-    inputs = choose_inputs(gan, request.seed, request.z_file, request.image)
+    inputs = choose_inputs(gan, learned_images(directory), request.seed, request.z_file, request.image)
     if request.style == "article":
         written = article_layers.draw(gan, inputs, folder / "article")
     else:
@@ -55,8 +55,11 @@ class _Figures:
         self.maps = self.activations(gan)
         self.layers = choose_layers(list(self.maps), list(request.layers))
         self.generated = gan.decode(inputs.z)[0]
-        for layer in self.layers:
-            self.asked(layer)  # refused before anything is drawn
+        explained = [layer for layer in self.layers if layer.startswith("d/") or f"{layer}_relu" in self.maps]
+        beyond = [n for n in request.maps if not any(int(n) < self.maps[layer].shape[-1] for layer in explained)]
+        if beyond:
+            sizes = ", ".join(f"{layer} has {self.maps[layer].shape[-1]}" for layer in explained)
+            raise UserError(f"--maps={beyond[0]}: no layer has such a map ({sizes}, counted from 0).")
         self.written: list[Path] = []
 
     def activations(self, gan: DCGAN) -> dict[str, np.ndarray]:
@@ -69,15 +72,18 @@ class _Figures:
     def draw(self) -> list[Path]:
         """Everything that the request's layers allow."""
         steps = [(self.draw_layer, layer) for layer in self.layers]
-        steps += [(self.draw_reasons, layer) for layer in self.layers if layer.startswith("d/")]
         hidden = [layer for layer in self.layers if f"{layer}_relu" in self.maps]
-        steps += [(self.draw_losses, layer) for layer in hidden]
+        # A layer that has none of the maps asked for is not explained.
+        steps += [(self.draw_reasons, n) for n in self.layers if n.startswith("d/") and self.explained(n)]
+        steps += [(self.draw_switched_off, layer) for layer in hidden if self.explained(layer)]
         steps += [(self.draw_walk, layer) for layer in hidden[-1:]]
-        steps += [(self.draw_filters, None), (self.draw_over_checkpoints, (hidden or self.layers)[-1])]
+        last = [layer for layer in self.maps if layer.startswith("g/") and "_" not in layer][-1]
+        steps += [(self.draw_filters, layer) for layer in self.layers if layer in ("d/h0", last)]
+        steps += [(self.draw_over_checkpoints, (hidden or self.layers)[-1])]
         with Progress("drawing layer figures", len(steps), "figures") as shown:
             for step, layer in steps:
-                step(layer) if layer else step()
-                shown.advance(note=layer or "")
+                step(layer)
+                shown.advance(note=layer)
         return self.written
 
     def draw_layer(self, layer: str) -> None:
@@ -109,12 +115,13 @@ class _Figures:
         channels = self.asked(layer) or [int(c) for c in np.argsort(-strongest, kind="stable")[:ROWS]]
         x, d = to_float(self.inputs.image), self.gan.discriminator
         one = inspection.strongest_images(d, [np.asarray(x)], name, channels, 1)
-        columns = [f"{self.inputs.image_label}"]
+        columns = [self.inputs.image_label.replace(" of ", " of\n")]
         rows = [[outlined(self.inputs.image[0], one[c][0].box, PATCH)] for c in channels]
         for rule, at_peak, label in (
             ("guided", True, "guided,\nstrongest position"),
             ("deconvolution", True, "deconvolution,\nstrongest position"),
             ("guided", False, "guided,\nwhole map"),
+            ("deconvolution", False, "deconvolution,\nwhole map"),
         ):
             columns.append(label)
             for row, g in zip(rows, inspection.input_gradients(d, x, name, channels, rule, at_peak)):
@@ -132,7 +139,7 @@ class _Figures:
         )
         save_table_of_images(self.path(f"{_file(layer)}_reasons.png"), rows, labels, columns, title)
 
-    def draw_losses(self, layer: str) -> None:
+    def draw_switched_off(self, layer: str) -> None:
         """What the generated image loses when one map of a layer is switched off."""
         name, z, g = f"{layer}_relu", self.inputs.z, self.gan.generator_for()
         whole = np.asarray(g(z))[0]
@@ -149,13 +156,12 @@ class _Figures:
         title = f"{layer}: the image without one of its maps (mean change, share of the whole range)"
         save_table_of_images(self.path(f"{_file(layer)}_switched_off.png"), rows, labels, columns, title)
 
+    def explained(self, layer: str) -> bool:
+        return bool(self.asked(layer)) or not self.request.maps
+
     def asked(self, layer: str) -> list[int]:
-        """The maps of this layer that the request names."""
-        n = self.maps[layer].shape[-1]
-        beyond = [number for number in self.request.maps if int(number) >= n]
-        if beyond:
-            raise UserError(f"--maps={beyond[0]}: {layer} has {n} maps, counted from 0.")
-        return [int(number) for number in self.request.maps]
+        """The maps of this layer that the request names, as far as it has them."""
+        return [int(n) for n in self.request.maps if int(n) < self.maps[layer].shape[-1]]
 
     def one_map(self, name: str, channel: int) -> np.ndarray:
         """A single map as grey picture of the images' size."""
@@ -169,21 +175,25 @@ class _Figures:
         z = np.concatenate([self.inputs.z, self.gan.sample_latents(2, self.request.seed + 1), self.inputs.z])
         path = walk(z, 12, self.gan.config.latent)[:-1]
         images, maps = self.gan.decode(path), self.gan.activations(path)[f"{layer}_relu"]
-        frames = [_beside(i, activation_grid(m, "layer", zoom=1)) for i, m in zip(images, maps)]
+        frames = [_beside(i, activation_grid(m, "layer", zoom=2)) for i, m in zip(images, maps)]
         save_gif(self.path(f"{_file(layer)}_walk.gif"), frames, milliseconds=100)
 
-    def draw_filters(self) -> None:
-        """The kernels that touch pixels: D's first and G's last."""
-        last = f"h{len([n for n in self.maps if n.startswith('g/') and '_' not in n]) - 1}"
-        for network, layer in ((self.gan.discriminator, "h0"), (self.gan.generator_for(), last)):
-            # A transposed convolution's kernel is [5, 5, out, in] and a convolution's [5, 5, in, out]: pixels third.
-            kernel = network.get_layer(layer).kernel.numpy()
-            save_png(self.path(f"filters_{network.name[0]}_{layer}.png"), filter_grid(kernel))
+    def draw_filters(self, layer: str) -> None:
+        """The kernels of a layer that touches pixels: D's first or G's last."""
+        network = self.gan.discriminator if layer.startswith("d/") else self.gan.generator_for()
+        # A transposed convolution's kernel is [5, 5, out, in] and a convolution's [5, 5, in, out]: pixels third.
+        kernel = network.get_layer(layer[2:]).kernel.numpy()
+        label = f"{layer}: {kernel.shape[3]} filters of 5x5, each scaled by its own largest weight; grey is 0"
+        save_strip(self.path(f"filters_{_file(layer)}.png"), [filter_grid(kernel)], [label])
 
     def draw_over_checkpoints(self, layer: str) -> None:
         """The report, and one layer as a strip and a GIF: as it was before training, and at the run's checkpoints."""
         steps = checkpoints.saved_steps(self.directory.checkpoints)
-        in_report = {steps[i] for i in np.linspace(0, len(steps) - 1, min(FRAMES, len(steps))).astype(int)}
+        # A byte a value, four characters for three bytes; the untrained networks take one frame's room.
+        one_frame = sum(values[0].size for values in self.maps.values()) * 4 / 3
+        room = min(FRAMES, len(steps), max(1, int(REPORT_BYTES / one_frame) - 1))
+        # Counted from the last, which is always shown.
+        in_report = {steps[-1 - i] for i in np.linspace(0, len(steps) - 1, room).astype(int)}
         gan = DCGAN(self.gan.config)  # which is how the run began: its weights follow from its seed
         maps = self.activations(gan)
         labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
@@ -203,13 +213,13 @@ class _Figures:
         scaling, some = self.request.scaling, order_of(grids[-1], self.request.order)[:16]  # as many as a strip holds
         strip = [activation_grid(maps[..., some], scaling, columns=4, zoom=1) for maps in grids]
         save_strip(self.path(f"{_file(layer)}_over_training.png"), strip, labels)
-        whole = [activation_grid(maps, scaling) for maps in grids]
+        whole = [labelled(activation_grid(maps, scaling), f"{layer}, {label}") for maps, label in zip(grids, labels)]
         save_gif(self.path(f"{_file(layer)}_over_training.gif"), whole, milliseconds=600, hold=1500)
         config = self.gan.config
         save_report(
             self.path("report.html"),
             f"Inside {self.directory.path.name}",
-            f"{config.dataset}, preset {config.preset}; {self.inputs.z_label}, {self.inputs.image_label}",
+            f"{config.data_name}, preset {config.preset}; {self.inputs.z_label}, {self.inputs.image_label}",
             frames,
             "Batch norm in inference mode. G's maps are of the generated image, D's of the image that it is shown.",
         )

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from dcgan_tf.config import Config
-from dcgan_tf.console import Progress, say
+from dcgan_tf.console import Progress, python, say
 from dcgan_tf.datasets.packed import Packed, open_packed
 from dcgan_tf.datasets.pipeline import batches, steps_per_epoch
 from dcgan_tf.errors import UserError
@@ -48,10 +48,15 @@ class Run:
 
     def summary(self) -> str:
         """What there is to look at, and with which commands."""
-        lines = [f"{self.step:,} of {self.last_step:,} steps are done. Everything is in {self.directory.path}:"]
-        lines += [f"  {path}" for path in self.pictures]
-        lines.append(f"Curves: tensorboard --logdir {self.directory.path}")
-        lines.append(f"More images: python -m dcgan_tf.sample --run={self.directory.path}")
+        path = self.directory.path
+        done = f"{self.step:,} of {self.last_step:,} steps are done"
+        if self.step > self.last_step:
+            done = f"{self.step:,} steps are done, more than the {self.last_step:,} asked for"
+        lines = [f"{done}. Everything is in {path}:"]
+        lines += [f"  {picture}" for picture in self.pictures]
+        lines.append(f"Curves: {python()} -m tensorboard.main --logdir {path}")
+        lines.append(f"Every layer: {python()} -m dcgan_tf.visualize_layers --run={path}")
+        lines.append(f"More images: {python()} -m dcgan_tf.sample --run={path}")
         return "\n".join(lines)
 
 
@@ -72,10 +77,15 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     if keras.backend.backend() != "tensorflow":
         raise UserError("training needs Keras on TensorFlow: unset KERAS_BACKEND, or set it to tensorflow.")
     packed = open_packed(config)
+    gpus = tf.config.list_physical_devices("GPU")
+    say(f"{packed.summary()}; on {'the CPU' if not gpus else gpus[0].name.removeprefix('/physical_device:')}.")
     per_epoch = steps_per_epoch(len(packed.images), config)
     last_step = config.epochs * per_epoch
-    if config.max_steps:
-        last_step = min(last_step, config.max_steps)
+    if config.max_steps > last_step:
+        more = f"more with --epochs={-(-config.max_steps // per_epoch)}"
+        say(f"{config.epochs} epochs are {last_step:,} steps, fewer than --max_steps={config.max_steps}; {more}.")
+    elif config.max_steps:
+        last_step = config.max_steps
     data = {"dataset": config.dataset, "images": len(packed.images), "sha256": packed.manifest["sha256"]}
 
     with opened_for_training(Path(run_dir or config.default_run_dir), config, data, fresh) as run:
@@ -103,12 +113,12 @@ def _train_steps(
         Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
     ):
         data = batches(packed.images, config, first, last)
-        started = time.perf_counter()
         for step in range(first, last):
+            started = time.perf_counter()
             batch = next(data)
             metrics = gan.train_step(batch, tf.constant(step, tf.int64))
             metrics = {name: float(value) for name, value in metrics.items()}
-            seconds, started = time.perf_counter() - started, time.perf_counter()
+            seconds = time.perf_counter() - started
             if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
                 raise _diverged(", ".join(bad), step, run)
 
@@ -125,7 +135,8 @@ def _train_steps(
                 samples = gallery.sample_grid(gan)
                 gallery.save_sample(run, epoch, index, samples)
                 events.add_image(step, "samples", samples)
-                events.add_image(step, "real_batch", grid(batch[-1].numpy(), config.grid_shape[1]))
+                real = batch[-1, : math.prod(config.grid_shape)].numpy()
+                events.add_image(step, "real_batch", grid(real, config.grid_shape[1]))
             if done % config.checkpoint_every == 0 or end_of_epoch or done == last or stop.signal:
                 # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
                 records.sync()
@@ -145,5 +156,5 @@ def _diverged(what: str, step: int, run: RunDirectory) -> UserError:
     last_good = f"the checkpoint of step {kept[-1]:,} is kept" if kept else "there was no checkpoint yet"
     return UserError(
         f"training stopped at step {step:,}: {what} not finite; {last_good}. "
-        "Try a smaller --learning_rate or another --loss or --seed."
+        "Start over with --fresh and a smaller --learning_rate, another --loss or another --seed."
     )

@@ -93,7 +93,7 @@ REFUSED = [
     ("visualize_layers", "--stage=end", "--stage=end"),
     ("visualize_layers", "--maps=first", "--maps=first"),
     ("visualize_layers", "--style=cubist", "--style=cubist"),
-    ("visualize_layers", "--layer=g/h1", "Did you mean: layers"),
+    ("visualize_layers", "--layer=g/h1", "Did you mean --layers?"),
 ]
 
 
@@ -143,5 +143,6 @@ def test_a_bad_flagfile_is_refused(without_tensorflow, tmp_path, content, named)
 def test_the_command_that_continues_does_not_start_over(monkeypatch, fresh):
     from dcgan_tf import flags
 
+    monkeypatch.setattr(flags, "python", lambda: "python")
     monkeypatch.setattr("sys.argv", ["/x/dcgan_tf/train.py", "--epochs=3", fresh, "--run_dir=my runs/a"])
     assert flags.this_command() == "python -m dcgan_tf.train --epochs=3 '--run_dir=my runs/a'"

@@ -108,6 +108,18 @@ def test_the_maps_asked_for_are_explained(trained, tmp_path):
     assert np.all(rows > 32) and np.all(rows[0] == rows[1])
 
 
+def test_maps_that_only_some_layers_have_are_explained_there(trained, tmp_path):
+    """d/h0 has 4 maps and g/h3, the image, 3: both go without; the figures of all layers are drawn."""
+    written = {p.name for p in visualize(RunDirectory(trained), "last", Request(maps=("9",)), tmp_path)}
+    assert {"d_h0.png", "g_h3.png", "d_h2_reasons.png", "g_h0_switched_off.png"} <= written
+    assert not written & {"d_h0_reasons.png", "g_h2_switched_off.png"}
+
+
+def test_article_style_has_no_choices():
+    with pytest.raises(UserError, match="^--scaling: the article's tool has no such choice"):
+        Request(style="article", scaling="layer")
+
+
 def test_article_style_writes_the_tools_20_grids(trained, gan, tmp_path):
     """8 of ReLU and 12 of Conv2D for four levels; a 32 px network has three: 6 and 9."""
     written = visualize(RunDirectory(trained), "last", Request(style="article", image="2"), tmp_path)
@@ -164,7 +176,7 @@ def test_an_image_file_is_cropped_as_in_training_and_said(trained, gan, tmp_path
     picture = np.zeros((50, 80, 3), np.uint8)
     picture[:, 15:65] = (200, 30, 90)  # the central square
     Image.fromarray(picture).save(tmp_path / "wide.png")
-    inputs = layer_inputs.choose_inputs(gan, 0, "", str(tmp_path / "wide.png"))
+    inputs = layer_inputs.choose_inputs(gan, None, image=str(tmp_path / "wide.png"))
     assert inputs.image.shape == (1, 32, 32, 3) and np.all(inputs.image == (200, 30, 90))
     assert "as 32x32 pixels" in capsys.readouterr().out
 
@@ -172,17 +184,23 @@ def test_an_image_file_is_cropped_as_in_training_and_said(trained, gan, tmp_path
 def test_z_comes_from_a_file(gan, tmp_path):
     z = np.arange(8, dtype=np.float64) / 8
     np.save(tmp_path / "z.npy", z)
-    inputs = layer_inputs.choose_inputs(gan, 0, str(tmp_path / "z.npy"), "0")
+    inputs = layer_inputs.choose_inputs(gan, sorted_images(gan), z_file=str(tmp_path / "z.npy"), image="0")
     np.testing.assert_allclose(inputs.z, z[None])
 
 
-def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, capsys):
-    config = json.loads((run_copy / "config.json").read_text()) | {"data_dir": str(tmp_path / "gone")}
-    (run_copy / "config.json").write_text(json.dumps(config))
+@pytest.mark.parametrize("change", ["gone", "others"])
+def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, capsys, change):
+    """No set is packed, let alone drawn, for a look at a run; and other images are not shown as the run's own."""
+    if change == "gone":
+        config = json.loads((run_copy / "config.json").read_text()) | {"cache_dir": str(tmp_path / "gone")}
+        (run_copy / "config.json").write_text(json.dumps(config))
+    else:
+        (run_copy / "data.json").write_text('{"dataset": "folder", "images": 48, "sha256": "another"}')
     written = visualize(RunDirectory(run_copy), "last", Request(layers=("d/h1",)), None)
-    assert "The run's data set is not there" in capsys.readouterr().out
+    assert "The discriminator is shown the generated image: the images" in capsys.readouterr().out
     assert run_copy / "layers" / "d_h1_reasons.png" in written
-    with pytest.raises(UserError, match="^--image=7: the run's data set is not there"):
+    assert not (tmp_path / "gone").exists()
+    with pytest.raises(UserError, match="^--image=7: the images that the run learned from are not packed"):
         visualize(RunDirectory(run_copy), "last", Request(image="7"), tmp_path / "out")
 
 
@@ -193,8 +211,8 @@ def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, 
         ({"layers": ("g/h1", "conv")}, "--layers=conv: no such layer"),
         ({"image": "48"}, "--image=48: the set has 48 images, counted from 0"),
         ({"image": "nowhere.png"}, r"--image=nowhere.png: cannot be read \(missing\)"),
-        ({"layers": ("d/h0",), "maps": ("1", "4")}, "--maps=4: d/h0 has 4 maps, counted from 0"),
-        ({"z_file": "nowhere.npy"}, "--z_file=nowhere.npy: not a NumPy array file"),
+        ({"layers": ("d/h0",), "maps": ("1", "4")}, r"--maps=4: no layer has such a map \(d/h0 has 4, counted from 0"),
+        ({"z_file": "nowhere.npy"}, "--z_file=nowhere.npy: no such file"),
     ],
 )
 def test_inputs_that_cannot_be_used_are_sentences(trained, tmp_path, monkeypatch, request_, sentence):
