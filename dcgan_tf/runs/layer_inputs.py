@@ -56,9 +56,7 @@ class Request:
             plain = Request()
             for name in ("layers", "maps", "stage", "scaling", "order"):
                 if getattr(self, name) != getattr(plain, name):
-                    raise UserError(
-                        f"--{name}: the article's tool has no such choice; leave one of them out."
-                    )
+                    raise UserError(f"--{name}: the article's tool has no such choice; leave one of them out.")
         for number in self.maps:
             if not number.isdecimal():
                 raise UserError(f"--maps={number}: numbers of maps are needed, counted from 0, with commas between.")

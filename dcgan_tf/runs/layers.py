@@ -26,6 +26,7 @@ TOP = 5  # images that excite a map most
 SET_IMAGES = 1000  # at most so many images of the set are searched for them
 FRAMES = 8  # checkpoints in the report, at most, besides the untrained networks
 REPORT_BYTES = 13_000_000  # about: wide or large networks have room for fewer
+WALK = 270  # pixels: about as high as the frames of a walk
 PATCH = (255, 140, 0)  # Okabe & Ito's orange, around what a position sees
 
 
@@ -175,7 +176,8 @@ class _Figures:
         z = np.concatenate([self.inputs.z, self.gan.sample_latents(2, self.request.seed + 1), self.inputs.z])
         path = walk(z, 12, self.gan.config.latent)[:-1]
         images, maps = self.gan.decode(path), self.gan.activations(path)[f"{layer}_relu"]
-        frames = [_beside(i, activation_grid(m, "layer", zoom=2)) for i, m in zip(images, maps)]
+        zoom = max(1, WALK // activation_grid(maps[0], zoom=1).shape[0])
+        frames = [_beside(i, activation_grid(m, "map", zoom=zoom)) for i, m in zip(images, maps)]
         save_gif(self.path(f"{_file(layer)}_walk.gif"), frames, milliseconds=100)
 
     def draw_filters(self, layer: str) -> None:

@@ -15,6 +15,7 @@ from dcgan_tf.pictures.latents import walk
 from dcgan_tf.runs.directory import RunDirectory, newest
 
 MOST_IMAGES = 1_000_000
+MOST_IN_A_GRID = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,10 @@ class Request:
             raise UserError(f"--num_images={self.num_images}: it must be from 1 to {MOST_IMAGES:,}.")
         if not 0 <= self.interpolate <= 1000:
             raise UserError(f"--interpolate={self.interpolate}: it must be from 0 to 1,000.")
+        if not self.singly and self.num_images * max(self.interpolate, 1) > MOST_IN_A_GRID:
+            raise UserError(
+                f"a grid has room for {MOST_IN_A_GRID:,} images; ask for fewer, or for a file each: --singly."
+            )
         if self.interpolate and self.num_images < 2:
             raise UserError("--interpolate: at least 2 images are needed to go from one to another.")
         if self.seed < 0:

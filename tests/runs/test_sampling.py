@@ -131,3 +131,10 @@ def test_no_such_run_checkpoint_or_folder(trained, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="a file stands where a folder is needed"):
         draw(str(trained), "last", Request(num_images=1), str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("request_", [{"num_images": 10_001}, {"num_images": 101, "interpolate": 100}])
+def test_a_grid_larger_than_any_screen_is_refused(request_):
+    with pytest.raises(UserError, match="a grid has room for 10,000 images"):
+        Request(**request_)
+    Request(**request_, singly=True)
