@@ -62,8 +62,9 @@ class Progress:
                 dynamic_ncols=True,
                 leave=False,
                 delay=0.5,
-                # No rate: the note has it where it matters, and a line has room for only so much.
-                bar_format="{desc} {percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+                # The rate of bytes alone: elsewhere the note has it, and a line has room for only so much.
+                bar_format="{desc} {percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}"
+                + (", {rate_fmt}]" if unit == "B" else "{postfix}]"),
             )
 
     def __enter__(self) -> Progress:

@@ -155,11 +155,12 @@ def test_fetch_shows_its_progress_in_bytes(server, target, monkeypatch):
     class Spy(download.Progress):
         def __init__(self, what, total, unit, initial=0):
             super().__init__(what, total, unit, initial)
+            self.initial = initial
             seen.append(self)
 
     monkeypatch.setattr(download, "Progress", Spy)
     fetch(server.url, target)
-    assert [(s.what, s.total, s.unit, s._initial, s.done) for s in seen] == [
+    assert [(s.what, s.total, s.unit, s.initial, s.done) for s in seen] == [
         ("downloading archive.zip", 3_000_000, "B", 1_000_000, 3_000_000)
     ]
 
