@@ -43,7 +43,7 @@ def main() -> None:
         given.style,
         given.tensorboard,
     )
-    run = directory.RunDirectory(Path(given.run)) if given.run else directory.newest()
+    run = directory.chosen(given.run)
     run.config()  # what is no run is said at once: the rest imports TensorFlow
     from dcgan_tf.runs import layers
 

@@ -54,9 +54,13 @@ def article_grid(maps: np.ndarray) -> np.ndarray:
 
     Each map by itself from black to white, row-major, 1 px black gaps, s rows also where fewer would do.
     """
-    side = math.ceil(math.sqrt(maps.shape[-1]))
-    cells = np.stack([min_max_image(one) for one in np.moveaxis(maps, -1, 0)])[..., None]
-    return _sheet(cells, side, side, gap=1, ground=(0,))[..., 0]
+    return square_grid(np.stack([min_max_image(one) for one in np.moveaxis(maps, -1, 0)])[..., None])[..., 0]
+
+
+def square_grid(cells: np.ndarray) -> np.ndarray:
+    """Cells uint8 [n, h, w, C] as `article_grid` lays them out."""
+    side = math.ceil(math.sqrt(len(cells)))
+    return _sheet(cells, side, side, gap=1, ground=(0,))
 
 
 def scaled(maps: np.ndarray, scaling: str) -> np.ndarray:

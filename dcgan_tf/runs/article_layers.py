@@ -22,9 +22,8 @@ import tensorflow as tf
 from dcgan_tf.console import Progress
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.models import to_float
-from dcgan_tf.pictures.activations import article_grid
+from dcgan_tf.pictures.activations import article_grid, min_max_image, square_grid
 from dcgan_tf.pictures.grids import save_png
-from dcgan_tf.pictures.layer_figures import min_max_image
 from dcgan_tf.runs.layer_inputs import Inputs
 
 BATCH = 64  # the article's
@@ -60,7 +59,7 @@ def draw(gan, inputs: Inputs, folder: Path) -> list[Path]:
                 back = inspection.input_gradients(
                     gan.discriminator, x, name, range(maps.shape[-1]), "gradient", strongest=False
                 )
-                write(network, op, "deconvolution", square_of_images([min_max_image(g) for g in back]))
+                write(network, op, "deconvolution", square_grid(np.stack([min_max_image(g) for g in back])))
         for name, gradient in loss_gradients(gan, inputs.z).items():
             write("gradients", f"gradients_{name.replace('/', '_')}_Conv2D", "activations", article_grid(gradient[0]))
     return written
@@ -89,14 +88,3 @@ def loss_gradients(gan, z: np.ndarray) -> dict[str, np.ndarray]:
         loss = gan.loss.generator(gan.discriminator(x))
     gradients = tape.gradient(loss, entering)
     return {name: tf.cast(gradient, tf.float32).numpy() for name, gradient in gradients.items()}
-
-
-def square_of_images(images: list[np.ndarray]) -> np.ndarray:
-    """Images uint8 [H, W, C] in a square grid as `article_grid` lays it out: row-major, 1 px of black between."""
-    side = int(np.ceil(np.sqrt(len(images))))
-    height, width, channels = images[0].shape
-    sheet = np.zeros((side * (height + 1) - 1, side * (width + 1) - 1, channels), np.uint8)
-    for i, image in enumerate(images):
-        top, left = i // side * (height + 1), i % side * (width + 1)
-        sheet[top : top + height, left : left + width] = image
-    return sheet

@@ -65,6 +65,11 @@ class RunDirectory:
         return config_lib.from_json(text, str(self.config_file))
 
 
+def chosen(run: str | Path | None) -> RunDirectory:
+    """The run in a folder; None or "": the newest (see `newest`)."""
+    return RunDirectory(Path(run)) if run else newest()
+
+
 def newest(root: Path = Path("runs")) -> RunDirectory:
     """The run below `root` that was written to last.
 

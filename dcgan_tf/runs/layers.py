@@ -11,7 +11,15 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float, to_uint8
-from dcgan_tf.pictures.activations import activation_grid, filter_grid, order_of, signed_image
+from dcgan_tf.pictures.activations import (
+    activation_grid,
+    colours,
+    enlarged,
+    filter_grid,
+    order_of,
+    scaled,
+    signed_image,
+)
 from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.latents import walk
 from dcgan_tf.pictures.layer_figures import labelled, outlined, save_layer_figure, save_strip, save_table_of_images
@@ -168,8 +176,7 @@ class _Figures:
         """A single map as grey picture of the images' size."""
         maps = self.maps[name][0, ..., channel : channel + 1]
         zoom = self.generated.shape[0] // maps.shape[0]
-        grey = (maps - maps.min()) / max(float(np.ptp(maps)), 1e-12)
-        return np.kron(np.rint(grey * 255), np.ones((zoom, zoom, 1))).astype(np.uint8)
+        return enlarged(colours(scaled(maps, "map"), "map")[..., 0, :], zoom)
 
     def draw_walk(self, layer: str) -> None:
         """A walk from this z to others and back, the maps of a layer beside the image."""
@@ -243,7 +250,7 @@ def _file(layer: str) -> str:
 def _beside(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """An image, enlarged to the height of the maps by whole numbers, with the maps to its right."""
     zoom = max(1, maps.shape[0] // image.shape[0])
-    image = np.kron(np.broadcast_to(image, (*image.shape[:2], 3)), np.ones((zoom, zoom, 1), np.uint8))
+    image = enlarged(np.broadcast_to(image, (*image.shape[:2], 3)), zoom)
     height = max(image.shape[0], maps.shape[0])
     sheet = np.full((height, image.shape[1] + 8 + maps.shape[1], 3), 255, np.uint8)
     sheet[: image.shape[0], : image.shape[1]] = image

@@ -7,7 +7,7 @@ from pathlib import Path
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.runs import checkpoints
-from dcgan_tf.runs.directory import RunDirectory, newest
+from dcgan_tf.runs.directory import chosen
 
 
 def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN:
@@ -21,7 +21,7 @@ def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN
       UserError: no such run or checkpoint, or none that can be used.
     """
     checkpoint = str(checkpoint)
-    directory = RunDirectory(Path(run)) if run else newest()
+    directory = chosen(run)
     config = directory.config()
     steps = checkpoints.saved_steps(directory.checkpoints)
     if not steps:

@@ -12,7 +12,7 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.grids import grid, save_png
 from dcgan_tf.pictures.latents import walk
-from dcgan_tf.runs.directory import RunDirectory, newest
+from dcgan_tf.runs.directory import chosen
 
 MOST_IMAGES = 1_000_000
 MOST_IN_A_GRID = 10_000
@@ -78,7 +78,7 @@ def draw(run: str | None, checkpoint: str, request: Request, output: str | None)
     Raises:
       UserError: no such run or checkpoint, or the folder may not be written.
     """
-    directory = RunDirectory(Path(run)) if run else newest()
+    directory = chosen(run)
     directory.config()  # what is no run is said at once: loading imports TensorFlow
     from dcgan_tf.runs.loading import load
 
