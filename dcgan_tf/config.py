@@ -11,7 +11,7 @@ from typing import Any
 
 from dcgan_tf.errors import UserError
 
-DATASETS = ("sully_chen", "synthetic_road", "folder")
+DATASETS = ("sully_chen", "synthetic_road", "lfw", "folder")
 LOSSES = ("non_saturating", "saturating", "lsgan", "hinge", "wgan_gp")
 INITIALIZERS = ("article", "paper", "he")
 PRECISIONS = ("float32", "bfloat16")
@@ -45,8 +45,14 @@ class Config:
     crop: str = setting(
         "auto",
         "what part of an image is used: N (the central NxN pixels), square (the largest central one), none "
-        "(all of it, squashed), auto (108 for driving sets, as the article; square for a folder)",
+        "(all of it, squashed), auto (108 for driving sets, as the article; 144 for lfw; square for a folder)",
         learned=False,  # the images that result are compared themselves
+    )
+    held_out: float = setting(
+        0.1,
+        "share of the images kept apart to measure with, never trained on; the article used all: 0",
+        at_least=0,
+        at_most=0.5,
     )
     image_size: int = setting(64, "height and width of the images, pixels", one_of=IMAGE_SIZES)
     channels: int = setting(3, "3 for colour, 1 for grey", one_of=(1, 3))
@@ -76,10 +82,11 @@ class Config:
 
     sample_every: int = setting(500, "steps between sample grids; every epoch ends with one", at_least=1, learned=False)
     sample_grid: str = setting("8x8", "rows x columns of a sample grid", learned=False)
+    evaluate_every: int = setting(500, "steps between measurements of quality; 0: never", at_least=0, learned=False)
     checkpoint_every: int = setting(
         500, "steps between checkpoints; every epoch ends with one", at_least=1, learned=False
     )
-    keep_checkpoints: int = setting(3, "newest checkpoints kept", at_least=1, learned=False)
+    keep_checkpoints: int = setting(3, "newest checkpoints kept, besides the best", at_least=1, learned=False)
     keep_every_epochs: int = setting(
         5, "the checkpoint of every M-th epoch's end is kept too; 0: none", at_least=0, learned=False
     )
@@ -106,10 +113,11 @@ class Config:
 
     @property
     def resolved_crop(self) -> str:
-        """`crop` with "auto" replaced by the data set's own: "108" (row A5), "square" or as given."""
+        """`crop` with "auto" replaced by the data set's own: "108" (row A5), "144", "square" or as given."""
         if self.crop != "auto":
             return self.crop
-        return "square" if self.dataset == "folder" else "108"
+        # 144 of LFW's 250 pixels: from hair to chin, and hardly a black corner of the alignment, of which 150 has more.
+        return {"folder": "square", "lfw": "144"}.get(self.dataset, "108")
 
     @property
     def grid_shape(self) -> tuple[int, int]:
@@ -236,6 +244,7 @@ def from_json(text: str, where: str) -> Config:
         raise UserError(f"{where}: not a readable config ({error}); the run cannot be used.") from None
     if not isinstance(values, dict):
         raise UserError(f"{where}: not a config; the run cannot be used.")
+    values = {"held_out": 0.0} | values  # a run from before this setting learned from all images
     try:
         return preset("article", **values)
     except UserError as error:

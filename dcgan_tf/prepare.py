@@ -9,7 +9,10 @@ from pathlib import Path
 
 from dcgan_tf import flags
 
-SETTINGS = ("dataset", "data_dir", "cache_dir", "num_images", "crop", "image_size", "channels", "seed", "sample_grid")
+SETTINGS = (
+    *("dataset", "data_dir", "cache_dir", "num_images", "crop", "held_out", "image_size", "channels"),
+    *("seed", "sample_grid"),
+)
 
 flags.define_config(*SETTINGS)
 flags.define("download", False, "download the set first, if it is not there (sully_chen)")

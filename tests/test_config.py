@@ -34,6 +34,7 @@ def test_paper_is_radfords():
 def test_given_settings_win_over_the_preset():
     assert preset("paper", batch_size=16).batch_size == 16
     assert dcgan_tf.preset("article", dataset="folder", data_dir="x").resolved_crop == "square"
+    assert Config(dataset="lfw").resolved_crop == "144" and Config(dataset="lfw", crop="none").resolved_crop == "none"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,7 @@ def test_given_settings_win_over_the_preset():
         ("crop", "middle"), ("sample_grid", "8"), ("sample_grid", "0x3"), ("sample_grid", "axb"),
         ("sample_every", 0), ("checkpoint_every", 0), ("dataset", "celeba"), ("preset", "artcle"),
         ("batch_size", "64"), ("batch_size", True), ("crop", 108), ("epochs", 1.5),
+        ("held_out", 0.7), ("held_out", -0.1), ("held_out", float("nan")), ("held_out", "0.1"),
     ],
 )  # fmt: skip
 def test_a_value_out_of_range_is_refused_by_name(field, value):
@@ -59,7 +61,7 @@ def test_a_near_miss_is_answered_with_what_was_meant():
         preset("artcle")
     with pytest.raises(UserError, match="no such setting. Did you mean batch_size"):
         preset("article", bath_size=3)
-    with pytest.raises(UserError, match="sully_chen, synthetic_road or folder"):
+    with pytest.raises(UserError, match="sully_chen, synthetic_road, lfw or folder"):
         Config(dataset="celeba")
 
 
@@ -67,6 +69,13 @@ def test_a_near_miss_is_answered_with_what_was_meant():
 def test_config_survives_json(name):
     config = preset(name, seed=5, data_dir="ünï/cøde")
     assert from_json(config.to_json(), "there") == config
+
+
+def test_a_run_from_before_images_were_held_out_learned_from_all():
+    values = json.loads(Config().to_json())
+    del values["held_out"]
+    assert from_json(json.dumps(values), "there").held_out == 0
+    assert from_json(Config(held_out=0.25).to_json(), "there").held_out == 0.25
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"batch_size": 0}', '{"colour": 1}', '{"seed": "x"}', "null"])
@@ -86,4 +95,4 @@ def test_the_names_in_the_config_are_those_of_the_rooms():
     from dcgan_tf.gan.losses import LOSSES as IMPLEMENTED
 
     assert set(LOSSES) == set(IMPLEMENTED)
-    assert set(DATASETS) == {"sully_chen", "synthetic_road", "folder"}
+    assert set(DATASETS) == {"sully_chen", "synthetic_road", "lfw", "folder"}

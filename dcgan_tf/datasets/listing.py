@@ -17,20 +17,30 @@ class Listed:
       path: where it lies.
       angle: steering angle in degrees, where the set knows one.
       time: when it was taken, ISO 8601 with milliseconds, where the set knows it.
+      person: whom it shows, where the set knows it.
     """
 
     name: str
     path: str
     angle: float | None = None
     time: str | None = None
+    person: str | None = None
 
 
 @dataclass
 class Listing:
-    """The images of a set, in order, and what is left out of it: name -> reason."""
+    """The images of a set, in order, and what is left out of it.
+
+    Attributes:
+      images: in order; that of time, where they are split by it.
+      left_out: name -> reason.
+      split_by: how images to measure with are held out: "time block", "person" or "random choice" (see
+        `splitting.split`).
+    """
 
     images: list[Listed] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
+    split_by: str = "random choice"
 
 
 def walk(top: Path, onerror: Callable[[OSError], object] | None = None) -> Iterator[tuple[str, list[str], list[str]]]:

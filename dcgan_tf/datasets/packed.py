@@ -1,6 +1,7 @@
 """Decode once: a data set as one uint8 array file with a manifest, made in parallel and then only mapped.
 
-`<name>.npy` is the array [N, H, W, C]; `<name>.json` the manifest: sources, settings, what was left out and why.
+`<name>.npy` is the array [N, H, W, C], the images to train on first, then those held out; `<name>.json` the
+manifest: sources, settings, what was left out and why.
 The manifest is written last and names its array by its sources, so a half-made pack is never read, and two
 processes that pack the same set at once write the same files.
 """
@@ -24,10 +25,11 @@ from dcgan_tf.console import Progress
 from dcgan_tf.datasets import registry
 from dcgan_tf.datasets.images import BadImage, load
 from dcgan_tf.datasets.listing import Listed, Listing
+from dcgan_tf.datasets.splitting import split
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import remove_leftovers, replacing, write_text
 
-VERSION = 2  # of the pack's contents: raise it when the same sources and settings give other bytes
+VERSION = 3  # of the pack's contents: raise it when the same sources and settings give other bytes
 CHUNK = 512  # images decoded ahead of the writer: bounds memory
 
 
@@ -36,19 +38,32 @@ class Packed:
     """A data set ready to train on.
 
     Attributes:
-      images: uint8 [N, H, W, C], mapped from the file, not read into memory.
-      manifest: what `<name>.json` holds: dataset, settings, fingerprint, array (file name), sha256 (of the
-        pixels), images (a dict each: name, angle, time) and left_out (name -> reason).
+      images: uint8 [N, H, W, C], mapped from the file, not read into memory: `training`, then `held_out`.
+      manifest: what `<name>.json` holds: dataset, settings (held_out: the share), fingerprint, array (file name),
+        sha256 (of the pixels and the split), split (by what: `splitting.split`), training (how many images),
+        images (a dict each: name, angle, time) and left_out (name -> reason).
     """
 
     images: np.ndarray
     manifest: dict
 
+    @property
+    def training(self) -> np.ndarray:
+        """The images to learn from, uint8 [N, H, W, C], at least one."""
+        return self.images[: self.manifest["training"]]
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """The images to measure with, uint8 [N, H, W, C], never learned from; there may be none."""
+        return self.images[self.manifest["training"] :]
+
     def summary(self) -> str:
-        """How many images, and what was left out, in one line."""
+        """How many images, how many of them held out, and what was left out, in one line."""
         reasons = Counter(self.manifest["left_out"].values())
         left_out = ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
         counted = f"{self.manifest['dataset']}: {len(self.images):,} images"
+        if len(self.held_out):
+            counted += f", {len(self.held_out):,} of them held out"
         return f"{counted} (left out: {left_out})" if left_out else counted
 
 
@@ -81,6 +96,7 @@ def _place(config: Config) -> tuple[Path, str, dict]:
         "image_size": config.image_size,
         "crop": config.resolved_crop,
         "channels": config.channels,
+        "held_out": config.held_out,
         "data_dir": os.path.abspath(config.resolved_data_dir),
     }
     key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
@@ -110,6 +126,8 @@ def _read(manifest_path: Path, fingerprint: str | None = None) -> Packed | None:
         array = manifest_path.parent / os.path.basename(manifest["array"])
         images = np.lib.format.open_memmap(array, mode="r")
         whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == len(manifest["images"])
+        training = manifest["training"]
+        whole &= type(training) is int and 1 <= training <= len(images)
     except Exception:  # damaged bytes bring out errors of many classes
         return None
     return Packed(images, manifest) if whole else None
@@ -119,26 +137,32 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     remove_leftovers(cache)
     size, channels = config.image_size, config.channels
     packed, left_out = [], dict(listing.left_out)
-    pixels = hashlib.sha256()
+    training, held_out = split(listing.images, config.held_out, listing.split_by)
+    trained_on = 0  # of the packed images
+    digest = hashlib.sha256()
     array = cache / f"{stem}-{settings['fingerprint'][:12]}.npy"
     with replacing(array) as temporary, open(temporary, "wb") as file:
         _write_header(file, len(listing.images), size, channels)
-        for image, result in _decoded(listing.images, size, config.resolved_crop, channels):
+        decoded = _decoded(training + held_out, size, config.resolved_crop, channels)
+        for place, (image, result) in enumerate(decoded):
             if isinstance(result, BadImage):
                 left_out[image.name] = str(result)
                 continue
             packed.append({"name": image.name, "angle": image.angle, "time": image.time})
-            pixels.update(result)
+            trained_on += place < len(training)
+            digest.update(result)
             file.write(result)
-        if not packed:
+        if not trained_on:
             raise UserError(_nothing_usable(config, left_out))
         file.seek(0)
         _write_header(file, len(packed), size, channels)
+    if trained_on < len(packed):  # without a split it is the sum of the array, as in runs from before there was one
+        digest.update(f"training {trained_on}".encode())
     # Mapped at once: a process that packs other sources may remove the file below.
     mapped = np.lib.format.open_memmap(array, mode="r")
 
-    manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": pixels.hexdigest()}
-    manifest |= {"left_out": left_out, "images": packed}
+    manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": digest.hexdigest()}
+    manifest |= {"split": listing.split_by, "training": trained_on, "left_out": left_out, "images": packed}
     write_text(cache / f"{stem}.json", json.dumps(manifest))
     for old in cache.glob(f"{stem}-*.npy"):
         if old != array:  # who still trains on it keeps it open

@@ -14,8 +14,13 @@ from dcgan_tf.config import Config
 from dcgan_tf.errors import UserError
 
 
-def steps_per_epoch(num_images: int, config: Config) -> int:
+def steps_per_epoch(num_images: int, config: Config, held_out: int = 0) -> int:
     """Whole steps in one pass: every step takes d_steps batches, and the last partial one is dropped.
+
+    Args:
+      num_images: to train on.
+      config: says how many a step takes.
+      held_out: how many images more the set has, for the error.
 
     Raises:
       UserError: the set is smaller than one step's batches.
@@ -24,9 +29,12 @@ def steps_per_epoch(num_images: int, config: Config) -> int:
     if num_images < per_step:
         most = num_images // config.d_steps
         advice = f"give --batch_size={most} or less" if most > 1 else "more images are needed"
+        besides = f" to train on and {held_out:,} held out" if held_out else ""
+        if num_images < per_step <= num_images + held_out:
+            advice += ", or --held_out=0"
         raise UserError(
-            f"--batch_size={config.batch_size}: one step needs {per_step:,} images, and the set has {num_images:,}; "
-            f"{advice}."
+            f"--batch_size={config.batch_size}: one step needs {per_step:,} images, and the set has {num_images:,}"
+            f"{besides}; {advice}."
         )
     return num_images // per_step
 

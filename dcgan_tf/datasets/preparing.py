@@ -56,7 +56,7 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
 
 
 def describe(packed: Packed) -> str:
-    """What a set holds: numbers, steering angles, times, and what was left out and why."""
+    """What a set holds: numbers, what is held out, steering angles, times, and what was left out and why."""
     manifest = packed.manifest
     n, height, width, channels = packed.images.shape
     lines = [
@@ -65,6 +65,8 @@ def describe(packed: Packed) -> str:
         f"  as {height}x{width}x{channels}, crop {manifest['crop']}, in {packed.images.filename} "
         f"({packed.images.nbytes / 1e6:,.1f} MB)",
     ]
+    if len(packed.held_out):
+        lines.append(f"  held out, split by {manifest['split']}: the last {len(packed.held_out):,}")
     angles = np.array([image["angle"] for image in manifest["images"] if image["angle"] is not None])
     if len(angles):
         low, quarter, middle, three_quarters, high = np.percentile(angles, [0, 25, 50, 75, 100])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dcgan_tf.config import Config
-from dcgan_tf.datasets import folder, sully_chen
+from dcgan_tf.datasets import folder, lfw, sully_chen
 from dcgan_tf.datasets.listing import Listing
 from dcgan_tf.errors import UserError
 
@@ -24,6 +24,8 @@ def find(config: Config) -> Listing:
         raise UserError(f"--num_images={config.num_images}: it is for synthetic_road; {config.dataset} is what it is.")
     if config.dataset == "folder":
         return folder.find(data_dir, Path(config.cache_dir))
+    if config.dataset == "lfw":
+        return lfw.find(data_dir)
     if config.dataset == "synthetic_road":
         _draw_once(data_dir, config.num_images)
     return sully_chen.find(data_dir, config.dataset)

@@ -27,7 +27,7 @@ def find(data_dir: Path, dataset: str = "sully_chen") -> Listing:
     index = _find_index(data_dir, dataset)
     rows = parse(index)
     folder = _image_folder(index.parent, [name for name, _, _ in rows])
-    listing = Listing()
+    listing = Listing(split_by="time block")
     for name, angle, time in rows:
         path = os.path.join(folder, name)
         if os.path.isfile(path):

@@ -21,7 +21,7 @@ from PIL import Image
 
 import dcgan_tf
 from dcgan_tf.config import Config
-from dcgan_tf.datasets.packed import open_packed
+from dcgan_tf.datasets.packed import find_packed, open_packed
 from dcgan_tf.errors import UserError
 
 PROJECT = Path(dcgan_tf.__file__).parents[1]
@@ -39,7 +39,7 @@ def write_flat(folder, number, name=None, side=20):
 
 def config_of(folder, **settings):
     place = {"data_dir": str(folder / "images"), "cache_dir": str(folder / "cache")}
-    return Config(**({"dataset": "folder", "image_size": 32} | place | settings))
+    return Config(**({"dataset": "folder", "image_size": 32, "held_out": 0.0} | place | settings))
 
 
 def cached(folder):
@@ -262,6 +262,102 @@ def test_the_configured_crop_is_used(tmp_path, crop, corner):
     assert packed.images.shape == (1, 32, 32, 1) and packed.images[0, 0, 0, 0] == corner
 
 
+# The split
+
+
+def names_of(packed):
+    return [image["name"] for image in packed.manifest["images"]]
+
+
+def drive(folder, count):
+    (folder / "images").mkdir()
+    for number in range(count):
+        write_flat(folder / "images", number, f"{number}.png", side=120)
+    (folder / "images/data.txt").write_text("".join(f"{number}.png {number}\n" for number in range(count)))
+
+
+def test_the_training_images_come_first_then_those_held_out(tmp_path):
+    drive(tmp_path, 100)
+    config = config_of(tmp_path, dataset="sully_chen", held_out=0.4)
+    # Two stretches: 40 frames make no three of 20.
+    held_out = [*range(30, 50), *range(80, 100)]
+    training = [number for number in range(100) if number not in held_out]
+    for packed in (open_packed(config), open_packed(config), find_packed(config)):
+        assert paint_of(packed) == [colour(number) for number in training + held_out]
+        assert names_of(packed) == [f"{number}.png" for number in training + held_out]
+        assert [image["angle"] for image in packed.manifest["images"]] == training + held_out
+        np.testing.assert_array_equal(packed.training, packed.images[:60])
+        np.testing.assert_array_equal(packed.held_out, packed.images[60:])
+        assert np.shares_memory(packed.training, packed.images)  # views of the map
+        assert packed.summary() == "sully_chen: 100 images, 40 of them held out"
+        assert (packed.manifest["training"], packed.manifest["held_out"]) == (60, 0.4)
+        assert packed.manifest["split"] == "time block"
+
+
+def test_without_a_share_all_images_are_trained_on(tmp_path):
+    for number in range(20):
+        write_flat(tmp_path / "images", number)
+    packed = open_packed(config_of(tmp_path))
+    assert len(packed.training) == 20 and packed.held_out.shape == (0, 32, 32, 3)
+    assert packed.summary() == "folder: 20 images"
+
+
+def test_damaged_files_are_missing_on_their_own_side(tmp_path):
+    drive(tmp_path, 100)
+    for number in (0, 97, 98):
+        (tmp_path / "images" / f"{number}.png").write_bytes(b"")
+    packed = open_packed(config_of(tmp_path, dataset="sully_chen", held_out=0.1))
+    assert (len(packed.training), len(packed.held_out)) == (89, 8)  # frames 90 to 99 are held out
+    assert packed.summary() == "sully_chen: 97 images, 8 of them held out (left out: 3 empty file)"
+
+
+def test_damage_to_all_training_images_is_a_sentence(tmp_path):
+    drive(tmp_path, 10)
+    for number in range(5):
+        (tmp_path / "images" / f"{number}.png").write_bytes(b"")
+    config = config_of(tmp_path, dataset="sully_chen", held_out=0.5)
+    with pytest.raises(UserError, match="no image in .* can be used .5 empty file"):
+        open_packed(config)
+    assert not any((tmp_path / "cache").iterdir())
+
+
+def test_the_sum_covers_the_split(tmp_path):
+    drive(tmp_path, 100)
+    sums = {}
+    for share in (0.0, 0.1, 0.2):  # the last frames are held out: the array is the same each time
+        config = config_of(tmp_path, dataset="sully_chen", held_out=share, cache_dir=str(tmp_path / f"cache{share}"))
+        packed = open_packed(config)
+        assert paint_of(packed) == [colour(number) for number in range(100)]
+        sums[share] = packed.manifest["sha256"]
+    assert len(set(sums.values())) == 3
+    # As the packs of version 2, which had no split: their runs can go on with --held_out=0.
+    assert sums[0.0] == hashlib.sha256(packed.images.tobytes()).hexdigest()
+
+
+def test_a_folder_is_split_alike_wherever_it_is(tmp_path):
+    for number in range(60):
+        write_flat(tmp_path / "a", number)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    a, b = (open_packed(config_of(tmp_path, data_dir=str(tmp_path / name), held_out=0.1)) for name in "ab")
+    assert names_of(a) == names_of(b) and len(a.held_out) == 6
+    assert a.manifest["sha256"] == b.manifest["sha256"]
+
+
+def test_faces_are_cropped_and_split_by_person(tmp_path):
+    picture = np.zeros((250, 250, 3), np.uint8)
+    picture[53:197, 53:197] = 200  # the central 144 pixels
+    for person in range(20):
+        folder = tmp_path / "images" / f"P{person}"
+        folder.mkdir(parents=True)
+        for number in range(1, 3):
+            Image.fromarray(picture).save(folder / f"P{person}_{number:04d}.jpg", quality=100, subsampling=0)
+    packed = open_packed(config_of(tmp_path, dataset="lfw", held_out=0.1))
+    people = [name.split("/")[0] for name in names_of(packed)]
+    assert len(packed.images) == 40 and len(packed.held_out) == 4
+    assert set(people[:36]).isdisjoint(people[36:])
+    assert packed.images.min() > 190  # nothing of the black around them
+
+
 # Made once, made anew when something changed
 
 
@@ -331,10 +427,10 @@ def test_each_setting_has_its_own_pack_and_none_disturbs_another(tmp_path):
     (tmp_path / "images").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (100, 150, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "images/0.png")
-    settings = [{}, {"crop": "64"}, {"crop": "none"}, {"channels": 1}, {"image_size": 64}]
+    settings = [{}, {"crop": "64"}, {"crop": "none"}, {"channels": 1}, {"image_size": 64}, {"held_out": 0.1}]
     sums = {open_packed(config_of(tmp_path, **given)).manifest["sha256"] for given in settings}
     files = cached(tmp_path)
-    assert len(sums) == 5 and len(files) == 10
+    assert len(sums) == 5 and len(files) == 12  # of one image none is held out: the last one's is the first one's
     for given in settings:
         open_packed(config_of(tmp_path, **given))
     assert cached(tmp_path) == files
@@ -411,6 +507,14 @@ def manifest_without(*keys):
     return damage
 
 
+def manifest_with_training(count):
+    def damage(array, manifest):
+        manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"training": count}))
+
+    damage.__name__ = f"manifest_with_training_{count!r}"
+    return damage
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -427,6 +531,8 @@ def manifest_without(*keys):
         manifest_without("fingerprint"),
         manifest_without("array"),
         manifest_without("images"),
+        manifest_without("training"),
+        *(manifest_with_training(count) for count in (0, -1, 4, 2.0, True, None, "3")),
     ],
     ids=lambda damage: damage.__name__,
 )

@@ -25,6 +25,16 @@ def seen(count, config, first, last):
     return [numbers(batch) for batch in batches(numbered(count), config, first, last)]
 
 
+def test_a_set_that_is_too_small_for_what_is_held_out_says_so():
+    said = "the set has 63 to train on and 7 held out; give --batch_size=63 or less, or --held_out=0.$"
+    with pytest.raises(UserError, match=said):
+        steps_per_epoch(63, Config(batch_size=64), held_out=7)
+    with pytest.raises(UserError, match="the set has 1 to train on and 1 held out; more images are needed, or"):
+        steps_per_epoch(1, Config(batch_size=2), held_out=1)
+    with pytest.raises(UserError, match="50 to train on and 6 held out; give --batch_size=50 or less.$"):
+        steps_per_epoch(50, Config(batch_size=64), held_out=6)  # all 56 would not do either
+
+
 def test_an_epoch_of_the_article_has_997_steps():
     assert steps_per_epoch(63_825, preset("article")) == 997
 

@@ -151,10 +151,12 @@ def test_a_description_gives_numbers_angles_times_and_what_is_left_out(tmp_path)
     (images / "bad.png").write_bytes(b"")
     config = Config(data_dir=str(images), cache_dir=str(tmp_path / "cache"))
     text = preparing.describe(open_packed(config))
-    assert "sully_chen: 101 images (left out: 7 missing, 1 empty file)" in text
+    assert "sully_chen: 101 images, 9 of them held out (left out: 7 missing, 1 empty file)" in text
     assert f"from {images}\n" in text
     assert "as 64x64x3, crop 108" in text
     assert "(1.2 MB)" in text  # 101 * 64 * 64 * 3 = 1,241,088
+    # Of the 102 frames that are there, the last 10 are to be held out, and bad.png is one of them.
+    assert "held out, split by time block: the last 9\n" in text
     # The quartiles of -50, -49, ..., 50
     assert "-50.0 to 50.0 degrees, half of them between -25.0 and 25.0, median 0.0" in text
     assert "from 2018-07-01T17:00:00.007 to 2018-07-01T17:01:40.007" in text

@@ -29,9 +29,11 @@ def test_a_listed_set_has_angles_and_a_folder_is_all_its_files(tmp_path, dataset
 def test_every_data_set_is_looked_for_in_its_own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for dataset in DATASETS:
-        make(tmp_path / "data" / dataset, f"{dataset}.png")
+        (tmp_path / "data" / dataset / dataset).mkdir(parents=True)
+        name = f"{dataset}/{dataset}_0001.jpg"
+        make(tmp_path / "data" / dataset, name)
         images = registry.find(Config(dataset=dataset)).images
-        assert f"{dataset}.png" in [image.name for image in images]
+        assert name in [image.name for image in images]
 
 
 def test_the_roads_are_drawn_where_they_are_not_yet_and_then_kept(tmp_path):
