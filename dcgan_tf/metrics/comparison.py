@@ -1,0 +1,192 @@
+"""All metrics of one image set against another: the values, and how far they would spread over other samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcgan_tf.console import Progress
+from dcgan_tf.metrics.features import RandomFeatures, extract
+from dcgan_tf.metrics.frechet import frechet_distance
+from dcgan_tf.metrics.kernel import kernel_distance
+from dcgan_tf.metrics.memorisation import copying
+from dcgan_tf.metrics.ms_ssim import pair_similarities
+from dcgan_tf.metrics.neighbours import K_DENSITY, neighbourhood_measures
+from dcgan_tf.metrics.sliced_wasserstein import sliced_wasserstein
+
+LEAST_IMAGES = 4 * K_DENSITY  # half of them must still have a fifth neighbour
+HALVES = 5  # random halves of both sets, for the spread
+QUICK_IMAGES = 1000
+QUICK_DIRECTIONS = 128
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown.
+
+    Attributes:
+      title: its name in a table.
+      better: "lower", "higher", or "as real" where neither end is good.
+      decimals: digits worth printing.
+    """
+
+    title: str
+    better: str
+    decimals: int
+
+
+METRICS = {
+    "sliced_wasserstein": Metric("sliced Wasserstein distance x1e3", "lower", 1),
+    "frechet": Metric("Fréchet distance, random features", "lower", 2),
+    "kernel": Metric("kernel distance x1e3, random features", "lower", 1),
+    "precision": Metric("precision (k=3)", "higher", 3),
+    "recall": Metric("recall (k=3)", "higher", 3),
+    "density": Metric("density (k=5)", "higher", 3),
+    "coverage": Metric("coverage (k=5)", "higher", 3),
+    "ms_ssim": Metric("MS-SSIM of random pairs", "as real", 3),
+    "copying": Metric("nearer to the training set than unseen images", "as real", 3),
+    "fid": Metric("FID, Inception-2015", "lower", 2),
+    "kid": Metric("KID x1e3, Inception-2015", "lower", 1),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value, and its standard error over samples of this size."""
+
+    value: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Images to measure, with all that is computed of them once.
+
+    Attributes:
+      images: uint8 [N, S, S, C], in random order: its first n are a sample too.
+      features: float32 [N, 256] of the random network.
+      to_training: distance of each to its nearest training image, float64 [N], or None where there is none.
+      inception: float32 [N, 2048], or None without the weights.
+    """
+
+    images: np.ndarray
+    features: np.ndarray
+    to_training: np.ndarray | None = None
+    inception: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def part(self, rows) -> Sample:
+        """The sample of some rows (a slice or an index array)."""
+        distances, inception = self.to_training, self.inception
+        return Sample(
+            self.images[rows],
+            self.features[rows],
+            None if distances is None else distances[rows],
+            None if inception is None else inception[rows],
+        )
+
+
+def compare(
+    reference: Sample, sample: Sample, unseen: np.ndarray | None, seed: int, shown: Progress | None = None
+) -> dict[str, Measured]:
+    """Every metric that the two samples allow, by its name in `METRICS`.
+
+    The spread is the standard deviation over random halves of both sets. A half has twice the variance of the whole,
+    and two halves of one set share half of it: the two effects cancel (the delete-half jackknife, Shao & Wu 1989).
+
+    Args:
+      reference: real images.
+      sample: what is measured, of the same size, at least 20 images.
+      unseen: distances of unseen real images to their nearest training image, for `copying`; None: it is left out.
+      seed: fixes halves, patches, directions, pairs.
+      shown: advanced by one for each of `1 + HALVES` rounds.
+
+    Raises:
+      ValueError: unequal or too small samples.
+    """
+    n = len(reference)
+    if n != len(sample) or n < LEAST_IMAGES:
+        raise ValueError(f"samples of one size from {LEAST_IMAGES} are needed, not of {n} and {len(sample)}")
+    draw = np.random.default_rng([seed, n])
+    halves = [tuple(np.sort(draw.choice(n, n // 2, replace=False)) for _ in range(2)) for _ in range(HALVES)]
+    distances, of_halves = sliced_wasserstein(reference.images, sample.images, draw, halves)
+    rounds = []
+    for i, j in [(np.arange(n), np.arange(n)), *halves]:
+        rounds.append(_other_metrics(reference, sample, i, j, unseen, draw))
+        if shown:
+            shown.advance()
+    whole = {"sliced_wasserstein": float(np.mean(list(distances.values())))} | rounds[0]
+    spread = {name: np.std([of_half[name] for of_half in rounds[1:]], ddof=1) for name in rounds[0]}
+    spread["sliced_wasserstein"] = np.std(of_halves, ddof=1)
+    return {name: Measured(value, float(spread[name])) for name, value in whole.items()}
+
+
+def _other_metrics(
+    reference: Sample, sample: Sample, i: np.ndarray, j: np.ndarray, unseen: np.ndarray | None, draw
+) -> dict[str, float]:
+    """All but the sliced Wasserstein distance, of the rows i of the reference and j of the sample."""
+    features, sample_features = reference.features[i], sample.features[j]
+    values = {
+        "frechet": frechet_distance(features, sample_features),
+        "kernel": 1e3 * kernel_distance(features, sample_features, draw),
+        **neighbourhood_measures(features, sample_features),
+        "ms_ssim": float(pair_similarities(sample.images, draw, j).mean()),
+    }
+    if unseen is not None and sample.to_training is not None:
+        values["copying"] = copying(sample.to_training[j], unseen)
+    if reference.inception is not None and sample.inception is not None:
+        features, sample_features = reference.inception[i], sample.inception[j]
+        values["fid"] = frechet_distance(features, sample_features)
+        values["kid"] = 1e3 * kernel_distance(features, sample_features, draw)
+    return values
+
+
+class QuickScores:
+    """The cheap metrics against a fixed sample of real images: seconds, for use while a network trains.
+
+    Args:
+      real: uint8 [N, S, S, C], the images to sample from.
+      seed: which of them, and everything random of the metrics.
+
+    Attributes:
+      count: images that are compared, at most 1,000; 0 where the set is too small to be measured.
+      ms_ssim: MS-SSIM of random pairs of the real images.
+      network, features: the random network, and what it sees in the real images, float32 [count, 256].
+    """
+
+    NAMES = ("frechet", "sliced_wasserstein", "precision", "recall", "ms_ssim")
+
+    def __init__(self, real: np.ndarray, seed: int):
+        self._seed = seed
+        self.count = min(QUICK_IMAGES, len(real)) if len(real) >= LEAST_IMAGES else 0
+        self.network = RandomFeatures()
+        self._real = real[shuffled(len(real), self.count, seed)]
+        self.features = extract(self.network, self._real) if self.count else None
+        self.ms_ssim = float(pair_similarities(self._real, self._draw()).mean()) if self.count else float("nan")
+
+    def _draw(self) -> np.random.Generator:
+        return np.random.default_rng([self._seed, 1])
+
+    def __call__(self, generate: Callable[[int], np.ndarray]) -> dict[str, float]:
+        """Measure `generate(count)`, uint8 [count, S, S, C]; the same images give the same numbers."""
+        fakes = generate(self.count)
+        draw = self._draw()
+        distances, _ = sliced_wasserstein(self._real, fakes, draw, directions=QUICK_DIRECTIONS)
+        features = extract(self.network, fakes)
+        near = neighbourhood_measures(self.features, features)
+        return {
+            "frechet": frechet_distance(self.features, features),
+            "sliced_wasserstein": float(np.mean(list(distances.values()))),
+            "precision": near["precision"],
+            "recall": near["recall"],
+            "ms_ssim": float(pair_similarities(fakes, draw).mean()),
+        }
+
+
+def shuffled(total: int, count: int, seed: int) -> np.ndarray:
+    """`count` different numbers below `total`, int64 [count]: a longer list begins with a shorter one."""
+    return np.random.default_rng([seed, 0]).permutation(total)[:count]

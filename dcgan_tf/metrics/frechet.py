@@ -1,0 +1,35 @@
+"""Fréchet distance between two sets of features, each taken as one Gaussian."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """|mu_a - mu_b|^2 + Tr(S_a + S_b - 2 (S_a S_b)^(1/2)), S with n - 1 in the denominator (Heusel et al. 2017, eq. 6).
+
+    Biased: two samples of one distribution are apart, the less the more images there are. Compare equal N only, and
+    take N above the number of features.
+
+    Args:
+      a, b: float [N, d], [M, d]; N, M from 2.
+
+    Returns:
+      from 0 (equal moments) up.
+    """
+    return frechet_of_moments(*moments(a), *moments(b))
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [d] and covariance [d, d] in float64."""
+    features = features.astype(np.float64)
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+
+
+def frechet_of_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> float:
+    """The distance of two Gaussians of means [d] and covariances [d, d]."""
+    # (S_a S_b)^(1/2) has the trace of (S_a^(1/2) S_b S_a^(1/2))^(1/2), which is symmetric: no complex numbers arise.
+    values, vectors = np.linalg.eigh(cov_a)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(0)).sum()
+    return float(max(0.0, np.square(mean_a - mean_b).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross))

@@ -1,0 +1,55 @@
+"""Diversity as MS-SSIM: how alike two random images of one set are (Odena et al. 2017)."""
+
+from __future__ import annotations
+
+import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+
+PAIRS = 2000
+PAIRS_AT_ONCE = 200
+# Wang et al. 2003, from the finest scale on.
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+
+
+def scales(size: int) -> int:
+    """How many of the five scales fit images of `size` pixels: the 11-pixel window needs 16 at the coarsest.
+
+    3 for 64 px, 2 for 32, 4 for 128: values of different sizes do not compare.
+    """
+    return min(len(WEIGHTS), size.bit_length() - 4)
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """MS-SSIM of each pair, uint8 [n, S, S, C] twice: float64 [n], 1 for equal images.
+
+    The weights of the scales used are brought to the sum 1.
+    """
+    weights = np.array(WEIGHTS[: scales(a.shape[1])])
+    parts = [
+        tf.image.ssim_multiscale(
+            tf.constant(a[i : i + PAIRS_AT_ONCE]), tf.constant(b[i : i + PAIRS_AT_ONCE]), 255, weights / weights.sum()
+        ).numpy()
+        for i in range(0, len(a), PAIRS_AT_ONCE)
+    ]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def pair_similarities(images: np.ndarray, draw: np.random.Generator, among: np.ndarray | None = None) -> np.ndarray:
+    """MS-SSIM of random pairs of different images, float64 [pairs]; 2,000 pairs, or as many as there are images.
+
+    Their mean is the measure: the higher, the more alike the images; no better below that of real images.
+
+    Args:
+      images: uint8 [N, S, S, C].
+      draw: chooses the pairs.
+      among: the numbers of the images to choose from, at least two; None: all.
+    """
+    among = np.arange(len(images)) if among is None else among
+    n = len(among)
+    pairs = min(PAIRS, n)
+    first = draw.permutation(n)[:pairs]
+    second = (first + draw.integers(1, n, pairs)) % n
+    return similarity(images[among[first]], images[among[second]])

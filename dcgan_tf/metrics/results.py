@@ -1,0 +1,81 @@
+"""The result of an evaluation: what was compared, and the metrics as a table, JSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from dcgan_tf.metrics.comparison import METRICS, Measured
+from dcgan_tf.metrics.memorisation import Nearest
+
+
+@dataclass(frozen=True)
+class Column:
+    """One comparison with the real training images.
+
+    Attributes:
+      what: "generated", "measured" (images of a folder) or "held out" (real ones).
+      count: images on each side.
+      metrics: by their names in `METRICS`.
+    """
+
+    what: str
+    count: int
+    metrics: dict[str, Measured]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result.
+
+    Attributes:
+      about: what was compared, with what: names, seed, networks.
+      columns: the generated images; the same at the held-out set's size, if that is smaller; the held-out real images.
+      fakes, unseen: the images, uint8 [N, S, S, C] (`unseen`: the held-out ones, possibly none).
+      training: all real images that could be copied, uint8 [M, S, S, C].
+      fakes_nearest, unseen_nearest: the training image nearest to each.
+    """
+
+    about: dict
+    columns: list[Column]
+    fakes: np.ndarray
+    unseen: np.ndarray
+    training: np.ndarray
+    fakes_nearest: Nearest
+    unseen_nearest: Nearest | None
+
+    def table(self) -> str:
+        """The metrics as lines of text, value and standard error for each column."""
+        heads = [f"{c.what} (N={c.count:,})" for c in self.columns]
+        width = max(len(METRICS[name].title) for name in self.columns[0].metrics)
+        lines = [" " * width + "".join(f"  {head:>22}" for head in heads) + "  better"]
+        for name in self.columns[0].metrics:
+            metric = METRICS[name]
+            cells = [
+                f"{_shown(c.metrics[name], metric.decimals) if name in c.metrics else '-':>22}" for c in self.columns
+            ]
+            lines.append(f"{metric.title:<{width}}  {'  '.join(cells)}  {metric.better}")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        columns = [asdict(column) for column in self.columns]
+        return json.dumps(self.about | {"columns": columns}, indent=2) + "\n"
+
+    def to_csv(self) -> str:
+        """A line for each metric and column."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["metric", "images", "n", "seed", "value", "spread", "better"])
+        for column in self.columns:
+            for name, m in column.metrics.items():
+                values = [f"{m.value:.9g}", f"{m.spread:.3g}"]
+                writer.writerow([name, column.what, column.count, self.about["seed"], *values, METRICS[name].better])
+        return text.getvalue()
+
+
+def _shown(measured: Measured, decimals: int) -> str:
+    return f"{measured.value:.{decimals}f} ± {measured.spread:.{decimals}f}"
