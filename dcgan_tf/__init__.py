@@ -33,12 +33,12 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
 
 
 def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN:
-    """The DCGAN of a run; see `dcgan_tf.runs.loading.load`."""
+    """The DCGAN of a run at its checkpoint "last", "best" or a number of steps; see `dcgan_tf.runs.loading.load`."""
     from dcgan_tf.runs import loading
 
     return loading.load(run, checkpoint)
 
 
 def generate(run: str | Path | None = None, n: int = 64, seed: int = 0, checkpoint: str | int = "last"):
-    """`n` images of a run, uint8 [n, H, W, C]; image i depends on (seed, i) alone."""
+    """`n` images of a run, uint8 [n, H, W, C]; image i depends on (seed, i) alone. `checkpoint` is as in `load`."""
     return load(run, checkpoint).generate(n, seed)

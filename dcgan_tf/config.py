@@ -16,6 +16,7 @@ LOSSES = ("non_saturating", "saturating", "lsgan", "hinge", "wgan_gp")
 INITIALIZERS = ("article", "paper", "he")
 PRECISIONS = ("float32", "bfloat16")
 LATENTS = ("normal", "uniform")
+AUGMENTATIONS = ("none", "translation")
 IMAGE_SIZES = (32, 64, 128)
 PRESET_NAMES = ("article", "fast", "paper", "quick")
 
@@ -69,6 +70,12 @@ class Config:
     d_steps: int = setting(1, "discriminator updates per step, each with its own batch and z", at_least=1, at_most=100)
     g_steps: int = setting(2, "generator updates per step (the article: 2)", at_least=1, at_most=100)
     loss: str = setting("non_saturating", "GAN loss", one_of=LOSSES)
+    augment: str = setting(
+        "none",
+        "what D is shown, real and generated images alike: none, as they are; translation, moved at random by up to an "
+        "eighth of the side (DiffAugment)",
+        one_of=AUGMENTATIONS,
+    )
     learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
@@ -208,6 +215,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "ema": 0.995,
             "epochs": 24,
             "sample_every": 250,
+            "evaluate_every": 1000,
         },
     ),
 }

@@ -8,7 +8,7 @@ python -m dcgan_tf.sample --num_images=8 --interpolate=12 --gif
 from dcgan_tf import flags
 
 flags.define("run", "", "folder of the run (default: the newest in runs/)")
-flags.define("checkpoint", "last", "last, or the number of steps of a saved checkpoint")
+flags.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
 flags.define("num_images", 64, "how many images, any number")
 flags.define("grid", "", "rows x columns, in place of --num_images")
 flags.define("seed", 0, "fixes the images; image i stays the same when more are drawn")

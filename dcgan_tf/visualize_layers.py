@@ -10,7 +10,7 @@ from pathlib import Path
 from dcgan_tf import flags
 
 flags.define("run", "", "folder of the run (default: the newest in runs/)")
-flags.define("checkpoint", "last", "last, or the number of steps of a saved checkpoint")
+flags.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
 flags.define("seed", 0, "fixes z, what the generator starts from")
 flags.define("z_file", "", "a .npy file with z, in place of --seed")
 flags.define("image", "", "what the discriminator is shown: a file, or an index in the run's set (default: 0)")

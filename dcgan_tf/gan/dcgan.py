@@ -8,11 +8,13 @@ import tensorflow as tf
 
 from dcgan_tf.config import Config
 from dcgan_tf.gan import inspection
+from dcgan_tf.gan.augment import translated
 from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-PENALTY = 1 << 20  # added to the update's number: the penalty's random numbers are not those of a latent
+# Added to the update's number: these random numbers are not those of a latent.
+PENALTY, SHOWN_TO_D, SHOWN_BY_G = 1 << 20, 1 << 21, 1 << 22
 
 
 class DCGAN:
@@ -31,14 +33,7 @@ class DCGAN:
         self.loss = LOSSES[config.loss]
         self.generator = self._new_generator("g")
         self.ema_generator = self._new_generator("g_ema") if config.ema else None
-        self.discriminator = Discriminator(
-            config.image_size,
-            config.channels,
-            config.d_width,
-            config.initializer,
-            config.seed,
-            dtype=POLICIES[config.precision],
-        )
+        self.discriminator = self._new_discriminator()
         # Keras builds variables at the first call, and an optimiser needs them to exist.
         for network in self.networks().values():
             latent = network is not self.discriminator
@@ -52,6 +47,10 @@ class DCGAN:
         c = self.config
         dtype = POLICIES[c.precision]
         return Generator(c.image_size, c.channels, c.g_width, c.latent_dim, c.initializer, c.seed, name, dtype=dtype)
+
+    def _new_discriminator(self) -> Discriminator:
+        c = self.config
+        return Discriminator(c.image_size, c.channels, c.d_width, c.initializer, c.seed, dtype=POLICIES[c.precision])
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         c = self.config
@@ -99,7 +98,7 @@ class DCGAN:
             if j > 0:
                 with tf.GradientTape() as g_tape:
                     fake = self.generator(z, training=True)
-            g_metrics = self.update_generator(fake, g_tape)
+            g_metrics = self.update_generator(fake, g_tape, step, j)
 
         self.update_average()
         return d_metrics | g_metrics
@@ -107,6 +106,7 @@ class DCGAN:
     def update_discriminator(self, real, fake, step, i):
         """D descends its loss on one real and one generated batch, each normalised by itself."""
         weights = self.discriminator.trainable_variables
+        real, fake = self.shown(real, step, SHOWN_TO_D + 2 * i), self.shown(fake, step, SHOWN_TO_D + 2 * i + 1)
         with tf.GradientTape() as tape:
             real_logits = self.discriminator(real, training=True)
             fake_logits = self.discriminator(tf.stop_gradient(fake), training=True)
@@ -125,15 +125,21 @@ class DCGAN:
             "d_grad_norm": tf.linalg.global_norm(gradients),
         }
 
-    def update_generator(self, fake, g_tape):
+    def update_generator(self, fake, g_tape, step, j):
         """G descends its loss: the gradient comes back through D to the images, and from there through G."""
         weights = self.generator.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as d_tape:
             d_tape.watch(fake)
-            loss = self.loss.generator(self.discriminator(fake, training=True))
+            loss = self.loss.generator(self.discriminator(self.shown(fake, step, SHOWN_BY_G + j), training=True))
         gradients = g_tape.gradient(fake, weights, output_gradients=d_tape.gradient(loss, fake))
         self.g_optimizer.apply(gradients, weights)
         return {"g_loss": loss, "g_grad_norm": tf.linalg.global_norm(gradients)}
+
+    def shown(self, images, step, part):
+        """The images as D sees them: as they are, or moved at random, by numbers fixed by (seed, step, part)."""
+        if self.config.augment == "none":
+            return images
+        return translated(images, self._random("share", (images.shape[0], 2), step, part))
 
     def gradient_penalty(self, real, fake, step, i):
         """Mean of (|grad D| - 1)^2 at random points between real and fake (Gulrajani et al. 2017, eq. 3)."""

@@ -95,7 +95,7 @@ def compare(
 ) -> dict[str, Measured]:
     """Every metric that the two samples allow, by its name in `METRICS`.
 
-    The spread is the standard deviation over random halves of both sets. A half has twice the variance of the whole,
+    The spread is the standard deviation over random halves of all sets. A half has twice the variance of the whole,
     and two halves of one set share half of it: the two effects cancel (the delete-half jackknife, Shao & Wu 1989).
 
     Args:
@@ -137,7 +137,8 @@ def _other_metrics(
         "ms_ssim": float(pair_similarities(sample.images, draw, j).mean()),
     }
     if unseen is not None and sample.to_training is not None:
-        values["copying"] = copying(sample.to_training[j], unseen)
+        some = draw.permutation(unseen)[: len(unseen) * len(j) // len(sample)]  # they too are a sample: halved with it
+        values["copying"] = copying(sample.to_training[j], some)
     if reference.inception is not None and sample.inception is not None:
         features, sample_features = reference.inception[i], sample.inception[j]
         values["fid"] = frechet_distance(features, sample_features)

@@ -57,14 +57,23 @@ def save(folder: Path, gan: DCGAN, step: int) -> None:
         np.savez(file, step=np.int64(step), **arrays)
 
 
-def prune(folder: Path, step: int, newest: int, keep_multiples_of: int) -> None:
-    """Delete all checkpoints but the `newest` ones and those at multiples of `keep_multiples_of` (0: none).
+def best_step(folder: Path, frechet: dict[int, float]) -> int | None:
+    """The steps of the saved checkpoint with the least Fréchet distance; None if none of those saved was measured.
+
+    `frechet` has the distances by steps done, in order: of equals the first is the best.
+    """
+    saved = set(saved_steps(folder))
+    return min((step for step in frechet if step in saved), key=frechet.get, default=None)
+
+
+def prune(folder: Path, step: int, newest: int, keep_multiples_of: int, best: int | None = None) -> None:
+    """Delete all checkpoints but the `newest` ones, those at multiples of `keep_multiples_of` (0: none) and the best.
 
     Those after `step`, the steps done, were passed over when the run was continued: they do not count.
     """
     done = [saved for saved in saved_steps(folder) if saved <= step]
     for old in done[:-newest]:
-        if not keep_multiples_of or old % keep_multiples_of:
+        if old != best and (not keep_multiples_of or old % keep_multiples_of):
             path_of(folder, old).unlink(missing_ok=True)
 
 

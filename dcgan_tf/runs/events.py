@@ -29,6 +29,9 @@ TAGS = {
     "d_grad_norm": "gradient_norm/discriminator",
     "g_grad_norm": "gradient_norm/generator",
 }
+SCORE_TAGS = {"frechet": "quality/frechet_random_features"} | {
+    name: f"quality/{name}" for name in ("sliced_wasserstein", "precision", "recall", "ms_ssim")
+}
 
 
 class Events:
@@ -70,6 +73,17 @@ class Events:
                 for name, network in gan.networks().items():
                     for variable in network.trainable_variables:
                         tf.summary.histogram(f"weights_{name}/{variable.path.partition('/')[2]}", variable.value)
+
+    def add_scores(self, step: int, scores: dict[str, float]) -> None:
+        """What was measured after a step."""
+        with _sentences(self._folder), self._writer.as_default(step=step):
+            for name, tag in SCORE_TAGS.items():
+                tf.summary.scalar(tag, scores[name])
+
+    def add_text(self, step: int, name: str, text: str) -> None:
+        """A sentence for whoever looks at the curves."""
+        with _sentences(self._folder), self._writer.as_default(step=step):
+            tf.summary.text(name, text)
 
     def add_image(self, step: int, name: str, image) -> None:
         """One picture, uint8 [H, W, C]."""

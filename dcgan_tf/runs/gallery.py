@@ -52,7 +52,7 @@ def finish(run: RunDirectory, config: Config, steps_per_epoch: int) -> list[Path
         chosen = _thinned(list(last_of_epoch.items()), SHEET_EPOCHS)
         save_contact_sheet(run.path / "epochs.png", [p for _, p in chosen], [f"epoch {e}" for e, _ in chosen])
         made += [samples[-1][2], run.path / "epochs.png", run.path / "progress.gif"]
-    metrics = read_metrics(run.metrics_file) if run.metrics_file.exists() else {"step": ()}
+    metrics = read_metrics(run.metrics_file)
     if len(metrics["step"]) > 1:
         title = f"{config.data_name}, preset {config.preset}"
         losses = {"discriminator": metrics["d_loss"], "generator": metrics["g_loss"]}

@@ -73,7 +73,7 @@ class Inputs:
       z_label: where it comes from.
       image: uint8 [1, H, W, C], for the discriminator.
       image_label: where it comes from.
-      images: uint8 [N, H, W, C], the set, or None where it is not there.
+      images: uint8 [N, H, W, C], the packed set, or None where it is not there.
     """
 
     z: np.ndarray
@@ -88,7 +88,7 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
 
     Args:
       gan: the trained DCGAN.
-      images: the images that the run learned from, if they are there (see `learned_images`).
+      images: the set that the run learned from, if it is there (see `learned_images`).
       seed: of z, where no file is given.
       z_file: a .npy of latent_dim numbers; "": z from the seed.
       image: a path, or an index in the run's data set; "": the set's first image, or the generated one if the
@@ -116,7 +116,10 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
 
 
 def learned_images(run: RunDirectory) -> np.ndarray | None:
-    """The images that a run learned from, uint8 [N, H, W, C], if they are still packed as they were then."""
+    """The set that a run learned from, uint8 [N, H, W, C], if it is still packed as it was then.
+
+    The images held out come last.
+    """
     packed = find_packed(run.config())
     try:
         learned_from = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"]

@@ -20,10 +20,12 @@ from dcgan_tf.datasets.pipeline import batches, steps_per_epoch
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.pictures.grids import grid
-from dcgan_tf.runs import checkpoints, gallery
+from dcgan_tf.runs import checkpoints, gallery, loading
 from dcgan_tf.runs.directory import RunDirectory, opened_for_training
 from dcgan_tf.runs.events import Events
-from dcgan_tf.runs.records import Records
+from dcgan_tf.runs.health import Health
+from dcgan_tf.runs.quality import Quality
+from dcgan_tf.runs.records import Records, read_metrics
 from dcgan_tf.runs.stopping import StopRequest
 
 
@@ -54,6 +56,8 @@ class Run:
             done = f"{self.step:,} steps are done, more than the {self.last_step:,} asked for"
         lines = [f"{done}. Everything is in {path}:"]
         lines += [f"  {picture}" for picture in self.pictures]
+        if found := loading.best(self.directory):
+            lines.append(f"Best measured: step {found[0]:,}, Fréchet distance {found[1]:.1f} (--checkpoint=best)")
         lines.append(f"Curves: {python()} -m tensorboard.main --logdir {path}")
         lines.append(f"Every layer: {python()} -m dcgan_tf.visualize_layers --run={path}")
         lines.append(f"More images: {python()} -m dcgan_tf.sample --run={path}")
@@ -79,14 +83,14 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     packed = open_packed(config)
     gpus = tf.config.list_physical_devices("GPU")
     say(f"{packed.summary()}; on {'the CPU' if not gpus else gpus[0].name.removeprefix('/physical_device:')}.")
-    per_epoch = steps_per_epoch(len(packed.images), config)
+    per_epoch = steps_per_epoch(len(packed.training), config, len(packed.held_out))
     last_step = config.epochs * per_epoch
     if config.max_steps > last_step:
         more = f"more with --epochs={-(-config.max_steps // per_epoch)}"
         say(f"{config.epochs} epochs are {last_step:,} steps, fewer than --max_steps={config.max_steps}; {more}.")
     elif config.max_steps:
         last_step = config.max_steps
-    data = {"dataset": config.dataset, "images": len(packed.images), "sha256": packed.manifest["sha256"]}
+    data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
 
     with opened_for_training(Path(run_dir or config.default_run_dir), config, data, fresh) as run:
         gan = DCGAN(config)
@@ -112,7 +116,9 @@ def _train_steps(
         Events(run.tensorboard, config, first) as events,
         Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
     ):
-        data = batches(packed.images, config, first, last)
+        data = batches(packed.training, config, first, last)
+        past = read_metrics(run.metrics_file)
+        quality, health = Quality(packed.training, past), Health(config, past)
         for step in range(first, last):
             started = time.perf_counter()
             batch = next(data)
@@ -125,8 +131,15 @@ def _train_steps(
             epoch, index = divmod(step, per_epoch)
             done = step + 1
             end_of_epoch = done % per_epoch == 0
-            records.add(step, config.epochs, per_epoch, seconds, metrics)
+            evaluate = config.evaluate_every and (done % config.evaluate_every == 0 or done == last)
+            scores = quality.measure(gan, done) if evaluate else {}
+            records.add(step, config.epochs, per_epoch, seconds, metrics | scores)
             events.add_step(step, metrics, images_per_step / seconds, gan)
+            if scores:
+                events.add_scores(step, scores)
+            for sentence in health.look(done, metrics | scores, quality.real_ms_ssim):
+                say(sentence)
+                events.add_text(step, "health", sentence)
             shown.advance(
                 note=f"epoch {epoch + 1}/{config.epochs}, d_loss {metrics['d_loss']:.3f}, "
                 f"g_loss {metrics['g_loss']:.3f}, {images_per_step / seconds:.0f} images/s"
@@ -137,7 +150,8 @@ def _train_steps(
                 events.add_image(step, "samples", samples)
                 real = batch[-1, : math.prod(config.grid_shape)].numpy()
                 events.add_image(step, "real_batch", grid(real, config.grid_shape[1]))
-            if done % config.checkpoint_every == 0 or end_of_epoch or done == last or stop.signal:
+            is_best = quality.best == done
+            if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or stop.signal:
                 # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
                 records.sync()
                 events.flush()
@@ -145,7 +159,9 @@ def _train_steps(
                     checkpoints.save(run.checkpoints, gan, done)
                 except checkpoints.NotFinite as name:  # batch norm's variance can overflow before any loss does
                     raise _diverged(str(name), step, run) from None
-                checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, per_epoch * config.keep_every_epochs)
+                kept_epochs = per_epoch * config.keep_every_epochs
+                best_saved = checkpoints.best_step(run.checkpoints, quality.frechet)
+                checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, kept_epochs, best_saved)
             if stop.signal:
                 return done, stop.signal
     return last, None

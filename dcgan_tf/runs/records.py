@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.files import write_error, write_text
+from dcgan_tf.metrics.comparison import QuickScores
 
-# time: seconds that the step took. The rest is what `DCGAN.train_step` returns.
+# time: seconds that the step took. Then what `DCGAN.train_step` returns, and the scores if they were measured after it.
 COLUMNS = ("step", "epoch", "time", "d_loss", "g_loss") + (
     "d_loss_real", "d_loss_fake", "d_x", "d_g_z", "d_grad_norm", "g_grad_norm",
+    *QuickScores.NAMES,
 )  # fmt: skip
 
 
@@ -28,7 +30,9 @@ class Records:
 
     def __init__(self, log_file: Path, metrics_file: Path, step: int):
         log = _first_lines(log_file, step)
-        metrics = _first_lines(metrics_file, step + 1) or [",".join(COLUMNS)]
+        # A run from before there were so many columns goes on with all of them.
+        rows = [row + "," * (len(COLUMNS) - 1 - row.count(",")) for row in _first_lines(metrics_file, step + 1)[1:]]
+        metrics = [",".join(COLUMNS), *rows]
         write_text(log_file, "".join(line + "\n" for line in log))
         write_text(metrics_file, "".join(line + "\n" for line in metrics))
         # Line by line to the system, so that a killed process loses no line it wrote.
@@ -44,14 +48,14 @@ class Records:
                 file.close()
 
     def add(self, step: int, epochs: int, steps_per_epoch: int, seconds: float, metrics: dict[str, float]) -> None:
-        """One finished step; `step` counts from 0 over the whole run.
+        """One finished step; `step` counts from 0 over the whole run, `metrics` has scores if they were measured.
 
         Raises:
           UserError: the disk is full.
         """
         epoch, index = divmod(step, steps_per_epoch)
-        row = {"step": step, "epoch": epoch, "time": f"{seconds:.4f}"}
-        row |= {name: f"{metrics[name]:.9g}" for name in COLUMNS[3:]}
+        row = dict.fromkeys(QuickScores.NAMES, "") | {"step": step, "epoch": epoch, "time": f"{seconds:.4f}"}
+        row |= {name: as_recorded(value) for name, value in metrics.items()}
         try:
             self._log.write(
                 f"Epoch: [{epoch:2d}/{epochs:2d}] [{index:4d}/{steps_per_epoch:4d}] time: {seconds:.4f}, "
@@ -67,8 +71,13 @@ class Records:
             os.fsync(file.fileno())
 
 
-def _first_lines(path: Path, count: int) -> list[str]:
-    """The first `count` whole lines of a text file; the last one written may be half."""
+def as_recorded(value: float) -> str:
+    """A number as `metrics.csv` has it: nine digits tell all float32 numbers apart."""
+    return f"{value:.9g}"
+
+
+def _first_lines(path: Path, count: int | None = None) -> list[str]:
+    """The first `count` whole lines of a text file (None: all of them); the last one written may be half."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
@@ -76,7 +85,12 @@ def _first_lines(path: Path, count: int) -> list[str]:
 
 
 def read_metrics(path: Path) -> dict[str, np.ndarray]:
-    """`metrics.csv` as float64 [steps] for each column."""
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return {name: np.array([float(row[name]) for row in rows]) for name in COLUMNS}
+    """`metrics.csv` as float64 [steps] for each column, nan where nothing was measured; no steps if it is not there."""
+    rows = list(csv.DictReader(_first_lines(path)))
+    return {name: np.array([float(row.get(name) or "nan") for row in rows]) for name in COLUMNS}
+
+
+def frechet_distances(metrics: dict[str, np.ndarray]) -> dict[int, float]:
+    """Steps done -> Fréchet distance, of the steps after which it was measured; `metrics` is of `read_metrics`."""
+    measured = np.isfinite(metrics["frechet"])
+    return dict(zip((metrics["step"][measured].astype(int) + 1).tolist(), metrics["frechet"][measured].tolist()))

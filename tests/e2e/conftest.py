@@ -5,7 +5,13 @@ import pytest
 from tests.e2e import commands
 
 IMAGES, BATCH, STEPS = 400, 8, 240  # 50 steps an epoch, so that the run ends in its fifth
-EVERY = ["--checkpoint_every=20", "--sample_every=30", "--histogram_every=60", "--keep_every_epochs=2"]
+EVERY = [
+    "--checkpoint_every=20",
+    "--sample_every=30",
+    "--histogram_every=60",
+    "--keep_every_epochs=2",
+    "--evaluate_every=70",
+]
 
 
 class Workshop:
@@ -17,7 +23,7 @@ class Workshop:
 
     def args(self, *more: str) -> list[str]:
         data = ["--dataset=folder", f"--data_dir={self.images}", f"--cache_dir={self.path / 'packed'}"]
-        return [*data, *commands.TINY, "--ema=0.9", f"--max_steps={STEPS}", *EVERY, *more]
+        return [*data, "--held_out=0", *commands.TINY, "--ema=0.9", f"--max_steps={STEPS}", *EVERY, *more]
 
 
 @pytest.fixture(scope="session")

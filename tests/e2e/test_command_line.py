@@ -44,7 +44,7 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
 @pytest.mark.parametrize(
     "command, names",
     [
-        ("prepare", "dataset data_dir cache_dir crop image_size download year url sha256 check output"),
+        ("prepare", "dataset data_dir cache_dir crop held_out image_size download year url sha256 check output"),
         ("sample", "run checkpoint num_images grid seed singly interpolate gif raw output"),
         (
             "visualize_layers",
@@ -69,6 +69,7 @@ REFUSED = [
     ("train", "--learning_rate=fast", "--learning_rate=fast"),
     ("train", "--image_size=48", "--image_size=48"),
     ("train", "--crop=-3", "--crop=-3"),
+    ("train", "--held_out=0.7", "--held_out=0.7: it must be at least 0 and at most 0.5"),
     ("train", "--sample_grid=0x3", "--sample_grid=0x3"),
     ("train", "--dataset=sully", "--dataset=sully"),
     ("train", "--preset=article2", "--preset=article2"),

@@ -4,6 +4,7 @@ One run folder goes through everything, one disturbance after the other; each te
 came out, beside the run that nothing disturbed.
 """
 
+import csv
 import os
 import re
 import signal
@@ -130,9 +131,20 @@ def test_nothing_is_left_behind(undisturbed, disturbed):
     assert not list((disturbed[0].parent / "packed").glob(".*"))
 
 
-def test_kept_are_the_last_three_checkpoints_and_those_of_every_second_epoch(undisturbed):
-    kept = sorted(p.name for p in (undisturbed[0] / "checkpoints").iterdir())
-    assert kept == [f"step-{step:08d}.npz" for step in (100, 200, 220, 240)]
+def test_kept_are_the_last_three_checkpoints_those_of_every_second_epoch_and_the_best(undisturbed, disturbed):
+    with open(undisturbed[0] / "metrics.csv", newline="") as file:
+        frechet = {int(row["step"]) + 1: float(row["frechet"]) for row in csv.DictReader(file) if row["frechet"]}
+    assert list(frechet) == [70, 140, 210, 240]
+    ever_best = {step for step in frechet if all(frechet[step] < frechet[s] for s in frechet if s < step)}
+    saved = sorted({*range(20, 241, 20), *range(50, 241, 50), *ever_best})
+    kept = {100, 200, *saved[-3:], max(ever_best)}
+    for folder in (undisturbed[0], disturbed[0]):
+        names = {p.name for p in (folder / "checkpoints").iterdir()}
+        assert names == {f"step-{step:08d}.npz" for step in kept}
+        best = (
+            f"Best measured: step {max(ever_best)}, Fréchet distance {frechet[max(ever_best)]:.1f} (--checkpoint=best)"
+        )
+        assert best in (undisturbed if folder == undisturbed[0] else (0, disturbed[1]["last"]))[1].stdout.splitlines()
 
 
 def accumulated(folder) -> EventAccumulator:

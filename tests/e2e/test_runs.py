@@ -40,9 +40,22 @@ def test_other_settings_are_refused(workshop, undisturbed):
     assert f"{folder}: this run was started otherwise: latent_dim (8 there, 9 here)." in line
 
 
+def test_a_share_is_held_out(workshop, tmp_path):
+    end = commands.run("train", *workshop.args("--held_out=0.1", "--max_steps=2", "--evaluate_every=0"), cwd=tmp_path)
+    assert (end.returncode, end.stderr) == (0, "")
+    assert "folder: 400 images, 40 of them held out; on " in end.stdout
+    run = tmp_path / "runs/folder-article"
+    assert json.loads((run / "data.json").read_text())["images"] == 360
+    assert "[   0/  45]" in (run / "train.log").read_text()  # 360 / 8 steps
+    # A whole batch of the 400 there would be, of the 360 there is none.
+    end = commands.run("train", *workshop.args("--held_out=0.1", "--batch_size=380", "--fresh"), cwd=tmp_path)
+    said = "360 to train on and 40 held out; give --batch_size=360 or less, or --held_out=0."
+    assert the_one_line(end).endswith(said)
+
+
 def test_a_full_disk(workshop, undisturbed, tmp_path):
     folder = tmp_path / "run"
-    args = workshop.args(f"--run_dir={folder}", "--sample_every=1000", "--histogram_every=1000")
+    args = workshop.args(f"--run_dir={folder}", "--sample_every=1000", "--histogram_every=1000", "--evaluate_every=0")
     first = commands.run("train", *args, "--max_steps=15", cwd=workshop.path)
     assert first.returncode == 0, first.stderr
     (good,) = (folder / "checkpoints").iterdir()
@@ -127,13 +140,22 @@ def test_tensorboard_serves_every_scalar_with_the_values_of_the_metrics_file(ask
     }
     tags = set(json.loads(ask("plugin/scalars/tags"))["tensorboard"])
     others = {"speed/images_per_second", "weight_norm/generator", "weight_norm/discriminator"}
-    assert tags == set(column_of) | others
+    quality = {
+        "quality/frechet_random_features": "frechet",
+        "quality/sliced_wasserstein": "sliced_wasserstein",
+        "quality/precision": "precision",
+        "quality/recall": "recall",
+        "quality/ms_ssim": "ms_ssim",
+    }
+    assert tags == set(column_of) | set(quality) | others
     for tag in others:
         values = [v for _, _, v in json.loads(ask("plugin/scalars/scalars", run="tensorboard", tag=tag))]
         assert len(values) == STEPS / 10 and min(values) > 0
-    for tag, column in column_of.items():
+    for tag, column in (column_of | quality).items():
         points = json.loads(ask("plugin/scalars/scalars", run="tensorboard", tag=tag))
-        assert [step for _, step, _ in points] == list(range(0, STEPS, 10)), tag
+        assert [step for _, step, _ in points] == (
+            [69, 139, 209, 239] if tag in quality else list(range(0, STEPS, 10))
+        ), tag
         assert [value for *_, value in points] == pytest.approx([float(rows[s][column]) for _, s, _ in points])
 
 

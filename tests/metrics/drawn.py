@@ -3,13 +3,15 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+SKIES = [(90, 130, 200), (200, 140, 90)]
 
-def pictures(count: int, seed: int, size: int = 32, skies=((90, 130, 200), (200, 140, 90))) -> np.ndarray:
-    """uint8 [count, size, size, 3] of one distribution, whatever the seed; `skies`: the colours to choose from."""
+
+def pictures(count: int, seed: int, size: int = 32) -> np.ndarray:
+    """uint8 [count, size, size, 3] of one distribution, whatever the seed."""
     draw = np.random.default_rng(seed)
     images = np.empty((count, size, size, 3), np.uint8)
     for image in images:
-        canvas = Image.new("RGB", (size, size), tuple(skies[draw.integers(len(skies))]))
+        canvas = Image.new("RGB", (size, size), SKIES[draw.integers(2)])
         pen = ImageDraw.Draw(canvas)
         horizon = int(size * draw.uniform(0.35, 0.65))
         pen.rectangle((0, horizon, size, size), fill=tuple(draw.integers(40, 120, 3)))

@@ -43,16 +43,13 @@ def test_planted_copies_are_found_at_no_distance(size):
     assert found.distance[4:].min() > 1
 
 
-def test_a_copy_is_found_among_images_that_differ_by_one_pixel_by_one_grey_level():
-    """Their distance is 1 / sqrt(768) = 0.036 at most; the frames of a car that stands still are like this."""
-    still = pictures(1, 1, 16)[0]
-    training = still[None].repeat(200, axis=0)
-    for i, image in enumerate(training[1:], 1):
-        y, x = divmod(i, 16)
-        image[y, x, i % 3] ^= 1
-    found = nearest(training, training)
-    assert found.index.tolist() == list(range(200))
-    assert found.distance.max() == 0
+def test_among_frames_that_hardly_differ_one_as_near_is_found():
+    """A car that stands still. One pixel in one colour, by one grey level: 1 / sqrt(768) = 0.036."""
+    still = np.full((200, 16, 16, 3), 250, np.uint8)  # far from the set's mean, where float32 has the fewest digits
+    for i, image in enumerate(still[1:], 1):
+        image[i // 16, i % 16, i % 3] += 1
+    training = np.concatenate([still, pictures(200, 1, 16)])
+    assert nearest(training, training).distance.max() < 0.1
 
 
 def test_agrees_with_brute_force(monkeypatch):

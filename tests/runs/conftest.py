@@ -18,8 +18,8 @@ def tiny_config(tmp_path_factory):
     make_images(folder / "images", 48)
     return dcgan_tf.preset(
         "article", dataset="folder", data_dir=str(folder / "images"), cache_dir=str(folder / "packed"), image_size=32,
-        g_width=4, d_width=4, latent_dim=8, batch_size=8, sample_grid="2x3", ema=0.5, learning_rate=0.01,
-        max_steps=STEPS, checkpoint_every=4, keep_checkpoints=9,
+        held_out=0, g_width=4, d_width=4, latent_dim=8, batch_size=8, sample_grid="2x3", ema=0.5, learning_rate=0.01,
+        max_steps=STEPS, checkpoint_every=4, keep_checkpoints=9, evaluate_every=0,
     )  # fmt: skip
 
 

@@ -196,6 +196,16 @@ def test_pruned_are_all_but_the_newest_and_those_of_chosen_epochs(tmp_path):
     assert checkpoints.saved_steps(tmp_path) == [100]
 
 
+def test_the_best_is_the_saved_one_with_the_least_distance_and_is_not_pruned(tmp_path):
+    stub(tmp_path, *range(10, 110, 10))
+    frechet = {10: 9.0, 15: 1.0, 30: 4.0, 50: 4.0, 70: 6.0}  # 15 is not saved, and 30 came before 50
+    best = checkpoints.best_step(tmp_path, frechet)
+    assert best == 30
+    checkpoints.prune(tmp_path, 100, 2, 0, best)
+    assert checkpoints.saved_steps(tmp_path) == [30, 90, 100]
+    assert checkpoints.best_step(tmp_path, {15: 1.0}) is checkpoints.best_step(tmp_path / "none", frechet) is None
+
+
 def test_a_damaged_one_passed_over_does_not_crowd_out_the_good(tmp_path):
     # Step 30 was damaged and the run went on from 20: with one to keep, the one just saved must be it.
     stub(tmp_path, 20, 25, 30)

@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.metrics.comparison import QuickScores
 from dcgan_tf.runs import events as events_module
-from dcgan_tf.runs.events import TAGS, Events
+from dcgan_tf.runs.events import SCORE_TAGS, TAGS, Events
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +52,19 @@ def test_what_came_after_the_checkpoint_is_removed(tmp_path, gan):
     for first, last in ((31, 40), (35, 61), (50, 80)):  # three times killed, each time taken up before
         write(tmp_path, gan, first, last)
         assert_as_expected(tmp_path, last)
+
+
+def test_scores_and_sentences_are_in_it(tmp_path, gan):
+    assert set(SCORE_TAGS) == set(QuickScores.NAMES)
+    with Events(tmp_path, gan.config, 0) as events:
+        events.add_scores(499, {name: float(i) for i, name in enumerate(SCORE_TAGS)})
+        events.add_text(499, "health", "all is well")
+    read = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
+    for i, tag in enumerate(SCORE_TAGS.values()):
+        (event,) = read.Tensors(tag)
+        assert event.step == 499 and tensor_util.make_ndarray(event.tensor_proto) == i
+    (event,) = read.Tensors("health")
+    assert tensor_util.make_ndarray(event.tensor_proto).item() == b"all is well"
 
 
 def test_from_step_zero_nothing_old_is_left(tmp_path, gan):

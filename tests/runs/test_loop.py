@@ -1,6 +1,7 @@
 """The training run, in this process: refused, continued, damaged, gone astray; and Python's face of it."""
 
 import dataclasses
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import dcgan_tf
+from dcgan_tf.datasets.packed import open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.runs import checkpoints
 from tests.e2e.commands import checkpoint_arrays, make_images, same_arrays
@@ -32,6 +34,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     [
         ({"g_width": 5}, "g_width (4 there, 5 here)"),
         ({"ema": 0.0}, "ema (0.5 there, 0.0 here)"),
+        ({"held_out": 0.25}, "held_out (0.0 there, 0.25 here)"),
         ({"g_steps": 1, "loss": "hinge"}, "g_steps (2 there, 1 here), loss (non_saturating there, hinge here)"),
     ],
 )
@@ -49,6 +52,25 @@ def test_other_images_are_refused_and_nothing_is_touched(tiny_config, run_copy, 
     with pytest.raises(UserError, match="the images themselves"):
         dcgan_tf.train(dataclasses.replace(tiny_config, data_dir=str(others)), run_copy)
     assert contents(run_copy) == before
+
+
+def test_what_is_held_out_is_never_trained_on(tiny_config, tmp_path):
+    """Two sets that differ in their held-out images alone train the same networks, bit for bit."""
+    ends, sums = [], []
+    config = dataclasses.replace(tiny_config, held_out=0.25, data_dir=str(tmp_path / "a"), max_steps=9)
+    make_images(tmp_path / "a", 48)
+    packed = open_packed(config)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    others = make_images(tmp_path / "others", 48, seed=1)
+    for image in packed.manifest["images"][36:]:
+        shutil.copy(others / image["name"], tmp_path / "b" / image["name"])
+    for name in "ab":
+        run = dcgan_tf.train(dataclasses.replace(config, data_dir=str(tmp_path / name)), tmp_path / f"run {name}")
+        ends.append(final(run.directory.path, 9))  # two epochs of 36 // 8 = 4 steps and one step more
+        data = json.loads(run.directory.data_file.read_text())
+        assert data["images"] == 36
+        sums.append(data["sha256"])
+    assert same_arrays(*ends) and sums[0] != sums[1]
 
 
 def test_more_steps_watched_otherwise_from_moved_images_go_on_exactly(tiny_config, trained_on, run_copy, tmp_path):
@@ -196,7 +218,7 @@ class TestPythonsFace:
         for name, variable in checkpoints.variables(gan).items():
             np.testing.assert_array_equal(variable.numpy(), saved[name], name)
 
-    @pytest.mark.parametrize("checkpoint", ["7", "best", "-8", ""])
+    @pytest.mark.parametrize("checkpoint", ["7", "first", "-8", ""])
     def test_a_checkpoint_that_is_not_there(self, trained, checkpoint):
         with pytest.raises(UserError) as raised:
             dcgan_tf.load(trained, checkpoint)

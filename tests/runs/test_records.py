@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from dcgan_tf.errors import UserError
-from dcgan_tf.runs.records import Records, read_metrics
+from dcgan_tf.runs.records import COLUMNS, Records, frechet_distances, read_metrics
 
 METRICS = {
     "d_loss": 0.67223823, "g_loss": 0.71121359, "d_loss_real": 0.25, "d_loss_fake": 0.42223823,
     "d_x": 0.5, "d_g_z": 0.4, "d_grad_norm": 1e-07, "g_grad_norm": 123456.789,
 }  # fmt: skip
+BEFORE_SCORES = "step,epoch,time,d_loss,g_loss,d_loss_real,d_loss_fake,d_x,d_g_z,d_grad_norm,g_grad_norm"
 
 
 def write(folder, first, last, per_epoch=5):
@@ -39,8 +40,39 @@ def test_metrics_have_a_column_for_everything_that_is_measured(tmp_path):
     with Records(tmp_path / "train.log", tmp_path / "metrics.csv", 0) as records:
         records.add(7, 30, 5, 0.46341, METRICS)
     header, row = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert header == "step,epoch,time,d_loss,g_loss,d_loss_real,d_loss_fake,d_x,d_g_z,d_grad_norm,g_grad_norm"
-    assert row == "7,1,0.4634,0.67223823,0.71121359,0.25,0.42223823,0.5,0.4,1e-07,123456.789"
+    assert header == BEFORE_SCORES + ",frechet,sliced_wasserstein,precision,recall,ms_ssim"
+    assert row == "7,1,0.4634,0.67223823,0.71121359,0.25,0.42223823,0.5,0.4,1e-07,123456.789,,,,,"
+
+
+def test_what_was_not_measured_is_nan(tmp_path):
+    scores = {"frechet": 12.25, "sliced_wasserstein": 38.5, "precision": 0.0, "recall": 1.0, "ms_ssim": 0.75}
+    with Records(tmp_path / "train.log", tmp_path / "metrics.csv", 0) as records:
+        for step in range(4):
+            records.add(step, 30, 5, 0.25, METRICS | (scores if step == 2 else {}))
+    read = read_metrics(tmp_path / "metrics.csv")
+    for name, value in scores.items():
+        np.testing.assert_array_equal(read[name], [np.nan, np.nan, value, np.nan])
+    assert frechet_distances(read) == {3: 12.25}
+
+
+def test_a_file_from_before_there_were_scores(tmp_path):
+    path, row = tmp_path / "metrics.csv", "0,0,0.2500,3,0.71,0.25,0.42,0.5,0.4,1e-07,123456.789"
+    path.write_text(f"{BEFORE_SCORES}\n{row}\n")
+    read = read_metrics(path)
+    assert read["d_loss"] == [3] and read["g_grad_norm"] == [123456.789] and np.isnan(read["frechet"]).all()
+    assert frechet_distances(read) == {}
+    with Records(tmp_path / "train.log", path, 1) as records:
+        records.add(1, 30, 5, 0.25, METRICS | dict.fromkeys(COLUMNS[-5:], 0.5))
+    assert path.read_text().splitlines()[1] == row + ",,,,,"
+    assert frechet_distances(read_metrics(path)) == {2: 0.5}
+
+
+def test_no_file_is_no_steps_and_a_half_line_is_none(tmp_path):
+    path = tmp_path / "metrics.csv"
+    assert all(len(values) == 0 for values in read_metrics(path).values())
+    write(tmp_path, 0, 2)
+    path.write_text(path.read_text() + "2,0,0.2500,1e-")
+    assert list(read_metrics(path)["step"]) == [0, 1]
 
 
 def test_nine_digits_give_every_float32_back(tmp_path):

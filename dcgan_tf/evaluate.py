@@ -1,0 +1,34 @@
+"""Measure how good generated images are, with no download: a table, JSON, CSV and a page of pictures.
+
+python -m dcgan_tf.evaluate                                     the newest run against its data set
+python -m dcgan_tf.evaluate --run=runs/roads --checkpoint=best --num_images=5000
+python -m dcgan_tf.evaluate --real=my/photos --fake=my/pictures
+"""
+
+from dcgan_tf import flags
+
+flags.define("run", "", "folder of the run (default: the newest in runs/)")
+flags.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
+flags.define("real", "", "folder of real images, in place of the run's data set")
+flags.define("fake", "", "folder of images to measure, in place of the run's generator")
+flags.define("num_images", 2000, "images of each kind; as many as there are, if there are fewer")
+flags.define("seed", 0, "fixes which images are drawn, and everything random of the metrics")
+flags.define("inception", "", "weights of the Inception network, classify_image_graph_def.pb, for FID and KID")
+flags.define("image_size", 64, "height and width that two folders are compared at; a run has its own")
+flags.define("output", "", "folder for the results (default: evaluation/step-N in the run)")
+
+
+def main() -> None:
+    given = flags.FLAGS
+    from dcgan_tf.runs import evaluating
+
+    names = ("run", "checkpoint", "real", "fake", "num_images", "seed", "inception", "image_size")
+    request = evaluating.Request(**{name: given[name].value for name in names})
+    evaluation, written = evaluating.evaluate(request, given.output or None)
+    print(evaluation.table())
+    for path in written:
+        print(path)
+
+
+if __name__ == "__main__":
+    flags.run(main, __doc__)
