@@ -22,7 +22,7 @@ from dcgan_tf.config import Config
 from dcgan_tf.gan.augment import translated, whole
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.losses import Loss
-from dcgan_tf.gan.models import Discriminator, Generator, kernel_initializer
+from dcgan_tf.gan.models import Discriminator
 
 CROSS_ENTROPIES = ("non_saturating", "saturating")
 SPECTRAL = ("with_bn", "without_bn")
@@ -37,7 +37,6 @@ class Parts:
       augment: DiffAugment's policy, names from `AUGMENTATIONS` with commas between, applied in this order.
       spectral: spectral normalisation of D, with its batch norm kept or left out.
       d_learning_rate, g_learning_rate: each network's own; 0: the config's (Heusel et al. 2017: 4e-4 and 1e-4).
-      resize: kernel size, odd, of the resize-convolutions in G; 0: transposed convolutions.
     """
 
     label_smoothing: float = 0.0
@@ -45,7 +44,6 @@ class Parts:
     spectral: str = ""
     d_learning_rate: float = 0.0
     g_learning_rate: float = 0.0
-    resize: int = 0
 
     def __post_init__(self):
         odd_names = [name for name in self.augmentations() if name not in AUGMENTATIONS]
@@ -54,7 +52,6 @@ class Parts:
             f"augment={self.augment}: each of {', '.join(AUGMENTATIONS)}": bool(odd_names),
             f"spectral={self.spectral}: one of {', '.join(SPECTRAL)}": self.spectral not in ("", *SPECTRAL),
             "learning rates: not negative": min(self.d_learning_rate, self.g_learning_rate) < 0,
-            f"resize={self.resize}: 0 or odd": self.resize != 0 and (self.resize < 0 or self.resize % 2 == 0),
         }
         for problem, found in problems.items():
             if found:
@@ -89,12 +86,6 @@ class Recipe(DCGAN):
             self.loss = smoothed(self.loss, parts.label_smoothing)
         self.d_optimizer.learning_rate = parts.d_learning_rate or config.learning_rate
         self.g_optimizer.learning_rate = parts.g_learning_rate or config.learning_rate
-
-    def _new_generator(self, name: str) -> Generator:
-        plain = super()._new_generator(name)
-        if self.parts.resize:
-            _replace_layers(plain, resized(plain, self.parts.resize, self.config.initializer))
-        return plain
 
     def _new_discriminator(self) -> Discriminator:
         plain = super()._new_discriminator()
@@ -179,7 +170,7 @@ def cutout(images, draws):
 AUGMENTATIONS = {"color": color, "translation": translation, "cutout": cutout}
 
 
-# Spectral normalisation of D, and resize-convolutions in G: layers whose kernel is not used as it is.
+# Spectral normalisation of D: layers whose kernel is not used as it is.
 
 
 class _Float32Kernel:
@@ -245,31 +236,3 @@ def spectrally_normalised(network: Discriminator, batch_norm: bool) -> Iterable[
             yield SpectralDense.from_config(settings)
         elif batch_norm or not isinstance(layer, layers.BatchNormalization):
             yield layer
-
-
-class ResizeConvolution(_Float32Kernel, layers.Conv2DTranspose):
-    """Nearest upsampling by 2, then a convolution of stride 1 with zero padding (Odena et al. 2016).
-
-    Computed as the transposed convolution that it equals. Upsampling is a transposed convolution with 2x2 ones, and
-    two in a row are one with the kernels convolved: k + 1 taps a side on the small map in place of k on the large one.
-    The kernel is [k, k, outputs, inputs], and flipped against Keras's Conv2D.
-    """
-
-    def call(self, inputs):
-        kernel = ops.pad(self.kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
-        kernel = kernel[1:] + kernel[:-1]
-        kernel = kernel[:, 1:] + kernel[:, :-1]
-        outputs = ops.conv_transpose(inputs, ops.cast(kernel, self.compute_dtype), strides=2, padding="same")
-        return ops.add(outputs, self.bias) if self.use_bias else outputs
-
-
-def resized(network: Generator, kernel: int, initializer: str) -> Iterable[layers.Layer]:
-    """The layers of a new generator with a `ResizeConvolution` in place of each transposed convolution."""
-    maps = network.get_layer("h0_reshape").target_shape[-1]
-    for layer in network.sequence:
-        if isinstance(layer, layers.Conv2DTranspose):
-            # Every tap reaches every output here, not one in four.
-            init = kernel_initializer(initializer, maps * kernel**2, layer.kernel_initializer.seed)
-            settings = layer.get_config() | {"kernel_size": kernel, "kernel_initializer": init}
-            layer, maps = ResizeConvolution.from_config(settings), layer.filters
-        yield layer

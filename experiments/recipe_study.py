@@ -23,6 +23,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dcgan_tf import flags
+from dcgan_tf.config import PRESETS
 from dcgan_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
@@ -57,7 +58,7 @@ VARIANTS = {
     "spectral": Variant("base + spectral norm in place of BN", BASE, {"spectral": "without_bn"}),
     "ttur": Variant("base + D 4e-4, G 1e-4 (TTUR)", BASE, {"d_learning_rate": 4e-4, "g_learning_rate": 1e-4}),
     "rate_4e-4": Variant("base + both 4e-4", BASE | {"learning_rate": 4e-4}),
-    "resize": Variant("base + resize-convolutions 3x3", BASE, {"resize": 3}),
+    "resize": Variant("base + resize-convolutions 3x3", BASE | {"upsampling": "resize"}),
     "batch_32": Variant("base + batch 32", BASE | {"batch_size": 32}),
     "batch_128": Variant("base + batch 128", BASE | {"batch_size": 128}),
     "narrow_d": Variant("base + D of half the width", BASE | {"d_width": 0.5}),
@@ -66,12 +67,14 @@ VARIANTS = {
 SINGLE = tuple(VARIANTS)
 TWO = BASE | {"learning_rate": 4e-4}
 VARIANTS |= {
+    "rate_32": Variant("base + 4e-4, batch 32", TWO | {"batch_size": 32}),
     "two": Variant("base + 4e-4, translation", TWO, {"augment": "translation"}),
     "three": Variant("base + 4e-4, translation, batch 32", TWO | {"batch_size": 32}, {"augment": "translation"}),
     "four": Variant(
         "base + 4e-4, translation, batch 32, resize-convolutions",
-        TWO | {"batch_size": 32}, {"augment": "translation", "resize": 3},
+        TWO | {"batch_size": 32, "upsampling": "resize"}, {"augment": "translation"},
     ),
+    "stable": Variant("the preset stable", PRESETS["stable"][1]),
 }  # fmt: skip
 
 
@@ -94,8 +97,8 @@ STAGES = {
         ("article", "fast", "base", "translate", "rate_4e-4", "resize", "batch_32"), 32, 16, seconds=40,
         sets=("synthetic_road",),
     ),
-    "combine": Stage(("two", "three", "four"), 32, 16, seconds=40),
-    "seeds": Stage(("base", "three"), 32, 16, seconds=40, seeds=(1, 2), sets=("driving_sim", "lfw")),
+    "combine": Stage(("rate_32", "two", "three", "four"), 32, 16, seconds=40),
+    "seeds": Stage(("base", "four"), 32, 16, seconds=40, seeds=(1, 2), sets=("driving_sim", "lfw")),
     "precision": Stage(("article", "fast"), 32, 32, steps=500, seeds=(0, 1, 2), sets=("driving_sim", "lfw")),
     "confirm": Stage(("article", "stable"), 64, 64, seconds=240),
 }  # fmt: skip
@@ -105,7 +108,7 @@ def config_of(variant: str, dataset: str, stage: Stage, seed: int):
     """The config of one run; the widths of a variant are factors."""
     import dcgan_tf
 
-    settings = dict(VARIANTS[variant].settings)
+    settings = {"ema": EMA} | VARIANTS[variant].settings
     for name in ("g_width", "d_width"):
         settings[name] = round(settings.get(name, 1.0) * stage.width)
     where = {
@@ -116,7 +119,7 @@ def config_of(variant: str, dataset: str, stage: Stage, seed: int):
     loader, folder = where[dataset]
     crop = "square" if dataset == "synthetic_road" else "auto"
     data = {"dataset": loader, "data_dir": folder, "cache_dir": FLAGS.cache_dir, "crop": crop}
-    return dcgan_tf.preset("article", **data, **settings, image_size=stage.image_size, ema=EMA, seed=seed)
+    return dcgan_tf.preset("article", **data, **settings, image_size=stage.image_size, seed=seed)
 
 
 def measured_step_times(variants: tuple[str, ...], stage: Stage, rounds: int = 7, steps: int = 3) -> dict[str, float]:

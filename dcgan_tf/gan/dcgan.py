@@ -45,8 +45,8 @@ class DCGAN:
 
     def _new_generator(self, name: str) -> Generator:
         c = self.config
-        dtype = POLICIES[c.precision]
-        return Generator(c.image_size, c.channels, c.g_width, c.latent_dim, c.initializer, c.seed, name, dtype=dtype)
+        sizes = (c.image_size, c.channels, c.g_width, c.latent_dim)
+        return Generator(*sizes, c.initializer, c.seed, c.upsampling, name, dtype=POLICIES[c.precision])
 
     def _new_discriminator(self) -> Discriminator:
         c = self.config

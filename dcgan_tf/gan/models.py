@@ -8,6 +8,7 @@ import keras
 from keras import layers, ops
 
 KERNEL = 5
+RESIZE_KERNEL = 3  # of a resize-convolution
 LEAKY_SLOPE = 0.2
 BN_MOMENTUM = 0.9
 BN_EPSILON = 1e-5
@@ -52,6 +53,30 @@ def _maps(width: int, level: int) -> int:
     return width * min(2**level, 8)
 
 
+@keras.saving.register_keras_serializable("dcgan_tf")
+class ResizeConvolution(layers.Conv2DTranspose):
+    """Nearest upsampling by 2, then a convolution of stride 1 with zero padding: no checkerboard (Odena et al. 2016).
+
+    Computed as the transposed convolution that it equals: upsampling is one with 2x2 ones, and two in a row are one
+    with their kernels convolved, k + 1 taps a side on the small map in place of k on the large one. The kernel is
+    [k, k, maps out, maps in], flipped against Keras's Conv2D.
+    """
+
+    def __init__(self, filters: int, kernel_size: int, **kwargs):
+        super().__init__(filters, kernel_size, **kwargs | {"strides": 2, "padding": "same"})
+
+    def add_weight(self, *args, name=None, **kwargs):
+        # The kernel's taps are added up in float32, and only the sums are cast.
+        return super().add_weight(*args, name=name, autocast=name != "kernel", **kwargs)
+
+    def call(self, inputs):
+        kernel = ops.pad(self.kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
+        kernel = kernel[1:] + kernel[:-1]
+        kernel = kernel[:, 1:] + kernel[:, :-1]
+        outputs = ops.conv_transpose(inputs, ops.cast(kernel, self.compute_dtype), strides=2, padding="same")
+        return ops.add(outputs, self.bias) if self.use_bias else outputs
+
+
 class _Network(keras.Model):
     """A sequence of layers that keeps its constructor's arguments, so that Keras can save and load it as `.keras`.
 
@@ -79,16 +104,28 @@ class Generator(_Network):
 
     At 64 px and width 64: 4x4x512, 8x8x256, 16x16x128, 32x32x64, 64x64x3; batch norm and ReLU after all but
     the last, which has tanh. Layers: h0 (dense), h1.. (transposed convolutions), hK_bn, hK_relu. Where batch
-    norm follows there is no bias: it would be subtracted again.
+    norm follows there is no bias: it would be subtracted again. `upsampling`: "transposed", or "resize" for 3x3
+    resize-convolutions in the transposed ones' places.
 
     Call: float [N, latent_dim] -> float32 [N, image_size, image_size, channels] in [-1, 1].
     """
 
     def __init__(
-        self, image_size=64, channels=3, width=64, latent_dim=100, initializer="article", seed=0, name="g", **kwargs
+        self,
+        image_size=64,
+        channels=3,
+        width=64,
+        latent_dim=100,
+        initializer="article",
+        seed=0,
+        upsampling="transposed",
+        name="g",
+        **kwargs,
     ):
         settings = {"image_size": image_size, "channels": channels, "width": width, "latent_dim": latent_dim}
-        super().__init__(settings | {"initializer": initializer, "seed": seed}, name=name, **kwargs)
+        settings |= {"initializer": initializer, "seed": seed, "upsampling": upsampling}
+        super().__init__(settings, name=name, **kwargs)
+        resize = upsampling == "resize"
         levels = _levels(image_size)
         policy = self.dtype_policy
 
@@ -102,14 +139,15 @@ class Generator(_Network):
         sequence = [dense, layers.Reshape((4, 4, maps), name="h0_reshape", dtype=policy)]
         for k in range(levels):
             last = k == levels - 1
-            fan_in = maps * KERNEL**2 / 4
+            # Of a stride-2 kernel one tap in four reaches an output; of a resize-convolution's all do.
+            fan_in = maps * RESIZE_KERNEL**2 if resize else maps * KERNEL**2 / 4
             maps = channels if last else _maps(width, levels - 2 - k)
             sequence += [
                 _batch_norm(f"h{k}_bn", seed=2 * k + 1 + 1000 * seed),
                 layers.ReLU(name=f"h{k}_relu", dtype=policy),
-                layers.Conv2DTranspose(
+                (ResizeConvolution if resize else layers.Conv2DTranspose)(
                     maps,
-                    KERNEL,
+                    RESIZE_KERNEL if resize else KERNEL,
                     strides=2,
                     padding="same",
                     use_bias=last,

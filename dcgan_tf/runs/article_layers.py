@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -81,7 +82,7 @@ def loss_gradients(gan, z: np.ndarray) -> dict[str, np.ndarray]:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         x = tf.constant(z)
         for layer in gan.generator_for().sequence:
-            if type(layer).__name__ == "Conv2DTranspose":
+            if isinstance(layer, keras.layers.Conv2DTranspose):
                 entering[inspection.name_of(gan.generator, layer)] = x
                 tape.watch(x)
             x = layer(x)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy.signal import correlate
 from scipy.special import log_expit
 
 from dcgan_tf.config import preset
@@ -11,7 +10,7 @@ from dcgan_tf.gan.dcgan import DCGAN, SHOWN_BY_G
 from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.runs import checkpoints
 from experiments import recipe_parts
-from experiments.recipe_parts import AUGMENTATIONS, DRAWS, ResizeConvolution, diff_augment, make
+from experiments.recipe_parts import AUGMENTATIONS, DRAWS, diff_augment, make
 
 SMALL = {"g_width": 4, "d_width": 4, "batch_size": 8, "latent_dim": 6, "image_size": 32, "g_steps": 1}
 
@@ -51,7 +50,6 @@ def test_without_parts_it_is_the_packages_gan_bit_for_bit():
         ({"dropout": 0.5}, "dropout"),
         ({"augment": "color,rotation"}, "rotation"),
         ({"spectral": "yes"}, "yes"),
-        ({"resize": 4}, "4"),
         ({"label_smoothing": 0.6}, "0.6"),
         ({"d_learning_rate": -1.0}, "learning"),
     ],
@@ -85,10 +83,8 @@ EVERYTHING = {
         {"spectral": "with_bn"},
         {"spectral": "without_bn"},
         {"d_learning_rate": 4e-4, "g_learning_rate": 1e-4},
-        {"resize": 5},
-        {"resize": 3},
-        EVERYTHING | {"spectral": "with_bn", "resize": 5},
-        EVERYTHING | {"spectral": "without_bn", "resize": 3},
+        EVERYTHING | {"spectral": "with_bn"},
+        EVERYTHING | {"spectral": "without_bn"},
     ],
     ids=lambda parts: "-".join(f"{name}={value}" for name, value in parts.items()),
 )
@@ -104,7 +100,7 @@ def test_each_part_and_all_together_train_a_step(parts, precision):
 
 
 def test_a_gradient_penalty_goes_with_the_other_parts():
-    metrics = train(small({"loss": "wgan_gp"}, augment="color,translation", spectral="without_bn", resize=3), 1)
+    metrics = train(small({"loss": "wgan_gp"}, augment="color,translation", spectral="without_bn"), 1)
     assert metrics["d_loss"] > metrics["d_loss_real"] + metrics["d_loss_fake"]  # the penalty is positive
     assert np.isfinite(list(metrics.values())).all()
 
@@ -332,50 +328,6 @@ def test_normalised_dense_layer_takes_nothing_further_apart():
     x = np.random.default_rng(0).normal(size=(2, layer.kernel.shape[0])).astype("float32")
     logits = np.ravel(layer(x, training=True))
     assert abs(logits[0] - logits[1]) <= np.linalg.norm(x[0] - x[1])
-
-
-# Resize-convolutions.
-
-
-@pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("size", [32, 64, 128])
-def test_resizing_generator_has_the_plain_ones_shapes_and_names(size, kernel):
-    config = preset("article", **SMALL | {"image_size": size})
-    plain, ours = DCGAN(config).generator, make(config, resize=kernel).generator
-    assert [layer.name for layer in ours.sequence] == [layer.name for layer in plain.sequence]
-    assert ours.layers == list(ours.sequence)
-    z = np.ones((2, 6), "float32")
-    x, y = z, z
-    for theirs, layer in zip(plain.sequence, ours.sequence):
-        x, y = theirs(x), layer(y)
-        assert x.shape == y.shape, layer.name
-    assert ours(z).shape == (2, size, size, 3)
-    convolutions = [layer for layer in ours.sequence if isinstance(layer, ResizeConvolution)]
-    assert len(convolutions) == np.log2(size) - 2
-    assert all(layer.kernel.shape[:2] == (kernel, kernel) for layer in convolutions)
-
-
-@pytest.mark.parametrize("size", [3, 5])
-def test_resize_convolution_is_upsampling_and_then_scipys_correlation(size):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, 4, 6, 3)).astype("float32")
-    layer = ResizeConvolution(2, size, strides=2, padding="same", bias_initializer="ones")
-    ours = np.asarray(layer(x))
-    large = np.kron(x, np.ones((1, 2, 2, 1)))  # each pixel four times
-    kernel = layer.kernel.numpy()[::-1, ::-1]  # [k, k, outputs, inputs]
-    expected = np.zeros((2, 8, 12, 2))
-    for n, o, i in np.ndindex(2, 2, 3):
-        expected[n, ..., o] += correlate(large[n, ..., i], kernel[..., o, i], mode="same")
-    np.testing.assert_allclose(ours, expected + 1, atol=1e-5)
-
-
-def test_he_weights_count_every_tap_of_a_resize_convolution():
-    config = preset("article", **SMALL | {"g_width": 32, "initializer": "he"})
-    for layer in make(config, resize=3).generator.sequence:
-        if isinstance(layer, ResizeConvolution):
-            kernel = layer.kernel.numpy()
-            deviation = np.sqrt(2 / (9 * kernel.shape[3]))  # N(0, 2 / fan_in), He et al. 2015
-            assert kernel.std() == pytest.approx(deviation, rel=5 / np.sqrt(2 * kernel.size))
 
 
 # Two rates.

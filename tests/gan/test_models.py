@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from scipy.signal import correlate
 
-from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
+from dcgan_tf.gan.models import Discriminator, Generator, ResizeConvolution, to_float, to_uint8
 
 
 def built(network, *shape):
@@ -192,3 +193,47 @@ def test_pixels_survive_the_way_to_float_and_back():
     assert floats[0] == -1 and floats[-1] == 1 and np.all(np.diff(floats) > 0)
     np.testing.assert_array_equal(to_uint8(floats), pixels)
     np.testing.assert_array_equal(to_uint8(np.float32([-7, 7])), [0, 255])
+
+
+@pytest.mark.parametrize("size", [32, 64, 128])
+def test_resizing_generator_has_the_plain_ones_shapes_and_names(size):
+    plain, ours = (Generator(size, 3, 4, 6, upsampling=upsampling) for upsampling in ("transposed", "resize"))
+    assert [layer.name for layer in ours.sequence] == [layer.name for layer in plain.sequence]
+    x = y = np.ones((2, 6), "float32")
+    for theirs, layer in zip(plain.sequence, ours.sequence):
+        x, y = theirs(x), layer(y)
+        assert x.shape == y.shape, layer.name
+    convolutions = [layer for layer in ours.sequence if isinstance(layer, ResizeConvolution)]
+    assert len(convolutions) == np.log2(size) - 2
+    assert all(layer.kernel.shape[:2] == (3, 3) for layer in convolutions)
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_resize_convolution_is_upsampling_and_then_scipys_correlation(size):
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 3)).astype("float32")
+    layer = ResizeConvolution(2, size, bias_initializer="ones")
+    ours = np.asarray(layer(x))
+    large = np.kron(x, np.ones((1, 2, 2, 1)))  # each pixel four times
+    kernel = layer.kernel.numpy()[::-1, ::-1]  # [k, k, outputs, inputs]
+    expected = np.zeros((2, 8, 12, 2))
+    for n, o, i in np.ndindex(2, 2, 3):
+        expected[n, ..., o] += correlate(large[n, ..., i], kernel[..., o, i], mode="same")
+    np.testing.assert_allclose(ours, expected + 1, atol=1e-5)
+
+
+def test_he_weights_count_every_tap_of_a_resize_convolution():
+    generator = Generator(64, 3, 32, 8, "he", upsampling="resize")
+    generator(np.zeros((1, 8), "float32"))
+    for layer in generator.sequence:
+        if isinstance(layer, ResizeConvolution):
+            kernel = layer.kernel.numpy()
+            deviation = np.sqrt(2 / (9 * kernel.shape[3]))  # N(0, 2 / fan_in), He et al. 2015
+            assert kernel.std() == pytest.approx(deviation, rel=5 / np.sqrt(2 * kernel.size))
+
+
+def test_resizing_generator_survives_saving_and_loading(tmp_path):
+    generator = Generator(32, 3, 4, 6, upsampling="resize", dtype="mixed_bfloat16")
+    z = np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
+    before = np.asarray(generator(z))
+    generator.save(tmp_path / "g.keras")
+    np.testing.assert_array_equal(np.asarray(keras.models.load_model(tmp_path / "g.keras")(z)), before)

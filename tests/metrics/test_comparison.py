@@ -114,27 +114,28 @@ def test_the_spread_is_the_standard_deviation_over_fresh_samples(monkeypatch, co
     """The jackknife's promise, for features and images that cost nothing to draw again."""
     monkeypatch.setattr(swd, "MOST_PATCHES", 400)
     monkeypatch.setattr(comparison, "HALVES", HALVES)
+    rng = np.random.default_rng(0)
     n, unseen = 100, 30  # few: their part of the copying score's spread must not be missed
 
     def features(mean):
-        return RNG.normal(mean, 1, (n, 2)).astype(np.float32)
+        return rng.normal(mean, 1, (n, 2)).astype(np.float32)
 
     def images():
         """Of one pattern, more or less clear in each."""
         pattern = 60 * np.cos(np.arange(16))[:, None, None]
-        return (128 + RNG.uniform(0, 1, (n, 1, 1, 1)) * pattern + RNG.normal(0, 20, (n, 16, 16, 1))).astype(np.uint8)
+        return (128 + rng.uniform(0, 1, (n, 1, 1, 1)) * pattern + rng.normal(0, 20, (n, 16, 16, 1))).astype(np.uint8)
 
     spreads = []
     for seed in range(10):
-        real, fake = Sample(images(), features(0)), Sample(images(), features(1), RNG.exponential(1, n))
-        found = compare(real, fake, RNG.exponential(1, unseen), seed)
+        real, fake = Sample(images(), features(0)), Sample(images(), features(1), rng.exponential(1, n))
+        found = compare(real, fake, rng.exponential(1, unseen), seed)
         spreads.append([found[name].spread for name in found])
     spread = dict(zip(found, np.sqrt(np.square(spreads).mean(axis=0))))
 
     fresh = []
     for _ in range(100):
         a, b = features(0), features(1)
-        pairs = pair_similarities(images(), RNG).mean()
+        pairs = pair_similarities(images(), rng).mean()
         fresh.append(
             neighbourhood_measures(a, b)
             | {"frechet": frechet_distance(a, b), "kernel": 1e3 * mmd2(a, b), "ms_ssim": pairs}
