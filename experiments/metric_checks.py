@@ -83,22 +83,25 @@ def draw_figure(path: Path, results: dict, count: int, what: str) -> None:
     figure = Figure(figsize=(11, 1.55 * len(names) + 0.6), layout="constrained")
     figure.suptitle(f"Metrics of damaged real images ({what}, N = {count}): value ± standard error")
     axes = figure.subplots(len(names), len(DAMAGE), squeeze=False, sharey="row")
-    for row, name in zip(axes, names):
+    for r, name in enumerate(names):
         metric = METRICS[name]
-        for panel, (kind, (strengths, unit)) in zip(row, DAMAGE.items()):
-            values = [r[name]["value"] for r in results[kind]]
-            panel.errorbar(strengths, values, [r[name]["spread"] for r in results[kind]], color=BLUE, marker="o", ms=4)
+        for c, (kind, (strengths, unit)) in enumerate(DAMAGE.items()):
+            panel = axes[r, c]
+            values = [found[name]["value"] for found in results[kind]]
+            panel.errorbar(
+                strengths, values, [found[name]["spread"] for found in results[kind]], color=BLUE, marker="o", ms=4
+            )
             panel.grid(alpha=0.3)
             panel.tick_params(labelsize=7)
-            if panel is row[0]:
+            if c == 0:
                 short = metric.title.replace(", ", ",\n").replace(" of random", "\nof random")
                 short = short.replace(" distance x1e3", "\ndistance x1e3").replace(
                     "nearer to the training set than", "nearer to training\nset than"
                 )
                 panel.set_ylabel(f"{short}\n({metric.better})", fontsize=7.5)
-            if row is axes[0]:
+            if r == 0:
                 panel.set_title(kind, fontsize=10)
-            if row is axes[-1]:
+            if r == len(names) - 1:
                 panel.set_xlabel(unit, fontsize=8)
     for row, name in zip(axes, names):  # from hardly anything to hundreds: a root shows both ends
         if name in ("sliced_wasserstein", "frechet", "kernel"):

@@ -20,7 +20,7 @@ TITLES = {
     "combine": "What helped, together",
     "confirm": "Full width",
 }
-SCORES = {"frechet": "Fréchet distance, random features", "sliced_wasserstein": "sliced Wasserstein distance x1e3"}
+SCORES = {"frechet": "Fréchet distance (random features)", "sliced_wasserstein": "sliced Wasserstein x1e3"}
 KINDS = ("raw", "averaged")
 
 
@@ -73,8 +73,8 @@ def draw_figure(path: Path, results: list[dict], title: str) -> None:
 
     sets = sorted({r["dataset"] for r in results})
     names = list(dict.fromkeys(r["title"] for r in results))
-    figure = Figure(figsize=(11, 1.2 + len(SCORES) * (0.7 + 0.24 * len(names))), layout="constrained")
-    figure.suptitle(title, fontsize=11)
+    figure = Figure(figsize=(11, 1.4 + len(SCORES) * (0.7 + 0.24 * len(names))), layout="constrained")
+    figure.suptitle(f"{title}: lower is better", fontsize=11)
     axes = figure.subplots(len(SCORES), len(sets), squeeze=False, sharey=True)
     for row, (score, label) in zip(axes, SCORES.items()):
         for panel, dataset in zip(row, sets):
@@ -84,13 +84,13 @@ def draw_figure(path: Path, results: list[dict], title: str) -> None:
                 panel.plot(
                     [r[kind][score] for r in runs], places, marker, color=colour, ms=5, label=f"{kind} generator"
                 )
-            panel.set_xscale("log")
-            panel.set_xlabel(f"{label} (lower is better)", fontsize=8)
+            panel.set_xlim(0, 1.06 * max(line.get_xdata().max() for line in panel.lines))
+            panel.set_xlabel(label, fontsize=8)
             panel.set_title(dataset, fontsize=9)
             panel.set_yticks(range(len(names)), names, fontsize=8)
             panel.set_ylim(len(names) - 0.5, -0.5)
-            panel.grid(alpha=0.3, which="both")
-            panel.tick_params(axis="x", which="both", labelsize=7)
+            panel.grid(alpha=0.3)
+            panel.tick_params(axis="x", labelsize=7)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower right", ncols=2, fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
