@@ -49,9 +49,10 @@ def damaged(kind: str, strength: float, fresh: np.ndarray, copied: np.ndarray, d
 def measure(images: np.ndarray, count: int, seed: int) -> dict:
     """All metrics for every damage: {kind: [{metric: {value, spread}} for each strength]}."""
     from dcgan_tf.console import Progress
-    from dcgan_tf.metrics.comparison import HALVES, Sample, compare, shuffled
+    from dcgan_tf.metrics.comparison import Sample, compare, shuffled
     from dcgan_tf.metrics.features import RandomFeatures, extract
     from dcgan_tf.metrics.memorisation import nearest
+    from dcgan_tf.metrics.results import HALVES
 
     network = RandomFeatures()
     training, fresh, unseen = (images[np.sort(rows)] for rows in np.split(shuffled(len(images), 3 * count, seed), 3))
@@ -76,7 +77,7 @@ def draw_figure(path: Path, results: dict, count: int, what: str) -> None:
     from matplotlib.figure import Figure
 
     from dcgan_tf.files import replacing
-    from dcgan_tf.metrics.comparison import METRICS
+    from dcgan_tf.metrics.results import METRICS
     from dcgan_tf.pictures.curves import BLUE
 
     names = list(next(iter(results.values()))[0])

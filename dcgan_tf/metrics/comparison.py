@@ -13,51 +13,12 @@ from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.kernel import kernel_distance
 from dcgan_tf.metrics.memorisation import copying
 from dcgan_tf.metrics.ms_ssim import pair_similarities
-from dcgan_tf.metrics.neighbours import K_DENSITY, neighbourhood_measures
+from dcgan_tf.metrics.neighbours import neighbourhood_measures
+from dcgan_tf.metrics.results import HALVES, LEAST_IMAGES, Measured
 from dcgan_tf.metrics.sliced_wasserstein import sliced_wasserstein
 
-LEAST_IMAGES = 4 * K_DENSITY  # half of them must still have a fifth neighbour
-HALVES = 5  # random halves of both sets, for the spread
 QUICK_IMAGES = 1000
 QUICK_DIRECTIONS = 128
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is shown.
-
-    Attributes:
-      title: its name in a table.
-      better: "lower", "higher", or "as real" where neither end is good.
-      decimals: digits worth printing.
-    """
-
-    title: str
-    better: str
-    decimals: int
-
-
-METRICS = {
-    "sliced_wasserstein": Metric("sliced Wasserstein distance x1e3", "lower", 1),
-    "frechet": Metric("Fréchet distance, random features", "lower", 2),
-    "kernel": Metric("kernel distance x1e3, random features", "lower", 1),
-    "precision": Metric("precision (k=3)", "higher", 3),
-    "recall": Metric("recall (k=3)", "higher", 3),
-    "density": Metric("density (k=5)", "higher", 3),
-    "coverage": Metric("coverage (k=5)", "higher", 3),
-    "ms_ssim": Metric("MS-SSIM of random pairs", "as real", 3),
-    "copying": Metric("nearer to the training set than unseen images", "as real", 3),
-    "fid": Metric("FID, Inception-2015", "lower", 2),
-    "kid": Metric("KID x1e3, Inception-2015", "lower", 1),
-}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A value, and its standard error over samples of this size."""
-
-    value: float
-    spread: float
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.files import replacing
-from dcgan_tf.metrics.comparison import METRICS
 from dcgan_tf.metrics.memorisation import Nearest
-from dcgan_tf.metrics.results import Evaluation
+from dcgan_tf.metrics.results import METRICS, Evaluation
 from dcgan_tf.pictures.curves import BLUE, ORANGE
 from dcgan_tf.pictures.grids import grid
 

@@ -15,10 +15,8 @@ from dcgan_tf.console import Progress, say
 from dcgan_tf.datasets.packed import Packed, find_packed, open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import write_text
-from dcgan_tf.metrics.comparison import HALVES, LEAST_IMAGES, Sample, compare, shuffled
-from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.memorisation import Nearest, nearest
-from dcgan_tf.metrics.results import Column, Evaluation
+from dcgan_tf.metrics.results import HALVES, LEAST_IMAGES, Column, Evaluation
 from dcgan_tf.pictures.quality_page import save_quality_page
 from dcgan_tf.runs.directory import RunDirectory, chosen
 
@@ -87,6 +85,9 @@ def evaluate(request: Request, output: str | None = None) -> tuple[Evaluation, l
 
 
 def _measured(request: Request, inception, spool: Path) -> tuple[Evaluation, Path]:
+    from dcgan_tf.metrics.comparison import Sample, compare, shuffled
+    from dcgan_tf.metrics.features import RandomFeatures, extract
+
     real, fakes, about, folder = _sets(request, spool)
     training, unseen = real.training, real.held_out
     count = min(request.num_images, len(training), len(fakes))
@@ -138,6 +139,8 @@ def _measured(request: Request, inception, spool: Path) -> tuple[Evaluation, Pat
 
 def _sets(request: Request, spool: Path) -> tuple[Packed, np.ndarray, dict, Path]:
     """The real images, the others in random order, what they are, and where results go by default."""
+    from dcgan_tf.metrics.comparison import shuffled
+
     if request.real and request.fake:
         run, config = None, preset("article", image_size=request.image_size)
         folder = Path("evaluation")

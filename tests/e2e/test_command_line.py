@@ -37,7 +37,7 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
     for name in ("run_dir", "fresh", "flagfile"):
         assert f"  --{name}" in lines
     assert "(default: 0.0002)" in end.stdout and "non_saturating, saturating, lsgan, hinge, wgan_gp" in end.stdout
-    for name in ("article", "fast", "paper", "quick"):
+    for name in ("article", "fast", "paper", "quick", "stable"):
         assert f"{name}: " in end.stdout
 
 
@@ -50,6 +50,7 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
             "visualize_layers",
             "run checkpoint seed z_file image layers maps stage scaling order style output tensorboard",
         ),
+        ("evaluate", "run checkpoint real fake num_images seed inception image_size output"),
     ],
 )
 def test_help_of_the_others(without_tensorflow, tmp_path, command, names):
@@ -77,6 +78,13 @@ REFUSED = [
     ("train", "quick", "quick"),
     ("train", "--epochs", "epochs"),
     ("train", "--fresh=perhaps", "fresh"),
+    ("train", "--evaluate_every=-1", "--evaluate_every=-1"),
+    ("train", "--augment=colour", "--augment=colour"),
+    ("train", "--upsampling=bilinear", "--upsampling=bilinear"),
+    ("evaluate", "--num_image=3", "num_images"),
+    ("evaluate", "--num_images=19", "--num_images=19: at least 20 are needed"),
+    ("evaluate", "--seed=-1", "--seed=-1"),
+    ("evaluate", "--real=nowhere", "--real=nowhere: not a folder"),
     ("prepare", "--image_size=63", "--image_size=63"),
     ("prepare", "--num_images=-1", "--num_images=-1"),
     ("prepare", "--loss=hinge", "loss"),  # a setting, but none of this command

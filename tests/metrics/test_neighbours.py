@@ -108,8 +108,8 @@ def test_dropping_one_of_two_modes_halves_recall_and_coverage_and_leaves_precisi
 
     real = points(0, 50)
     both, one = (neighbourhood_measures(real, fake) for fake in (points(0, 50), points(0, 0)))
-    assert one["precision"] == pytest.approx(both["precision"], abs=0.05)
-    assert one["recall"] == pytest.approx(both["recall"] / 2, abs=0.05)
+    assert one["precision"] == pytest.approx(both["precision"], abs=0.1)
+    assert one["recall"] == pytest.approx(both["recall"] / 2, abs=0.1)
     # The denser half covers its reals a little better.
     assert both["coverage"] / 2 <= one["coverage"] <= 0.5
 

@@ -13,9 +13,10 @@ from PIL import Image
 import dcgan_tf
 from dcgan_tf.datasets.packed import find_packed, open_packed
 from dcgan_tf.errors import UserError
-from dcgan_tf.metrics.comparison import METRICS
+from dcgan_tf.metrics.comparison import shuffled
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
+from dcgan_tf.metrics.results import METRICS
 from dcgan_tf.runs import evaluating
 from dcgan_tf.runs.evaluating import Request, evaluate
 from tests.e2e.commands import make_images
@@ -72,7 +73,7 @@ def test_a_run_against_its_set_with_the_held_out_images_beside(run_with_held_out
     fakes = extract(network, gan.generate(100, seed=3))
     np.testing.assert_array_equal(evaluation.fakes, gan.generate(100, seed=3))
     packed = find_packed(gan.config).images
-    chosen = evaluating.shuffled(234, 100, 3)
+    chosen = shuffled(234, 100, 3)
     assert content["columns"][0]["metrics"]["frechet"]["value"] == pytest.approx(
         frechet_distance(extract(network, packed[:234][chosen]), fakes), rel=1e-6
     )
