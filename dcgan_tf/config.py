@@ -85,7 +85,9 @@ class Config:
     learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
-    ema: float = setting(0.0, "decay per step of the averaged generator; 0: none is kept", at_least=0, below=1)
+    ema: float = setting(
+        0.0, "decay per step of the averaged generator, reached from 1/10 on; 0: none is kept", at_least=0, below=1
+    )
     precision: str = setting(
         "float32",
         "type that layers compute in; weights, batch norm statistics, logits and losses stay float32",
@@ -203,7 +205,7 @@ def _closest(value: str, values) -> str:
 
 # What each preset is for, and what differs from the article's values.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
-    "article": ("rows A1-A9 exactly, float32", {}),
+    "article": ("rows A1-A9, float32; exactly with --held_out=0, as the article trained on every image", {}),
     "fast": ("the article's networks and algorithm in bfloat16 compute", {"precision": "bfloat16"}),
     "paper": (
         "Radford et al. 2016: N(0, 0.02) weights, 1D:1G, batch 128, z ~ U[-1, 1]",

@@ -100,7 +100,7 @@ STAGES = {
     "combine": Stage(("rate_32", "two", "three", "four"), 32, 16, seconds=40),
     "seeds": Stage(("base", "four"), 32, 16, seconds=40, seeds=(1, 2), sets=("driving_sim", "lfw")),
     "precision": Stage(("article", "fast"), 32, 32, steps=500, seeds=(0, 1, 2), sets=("driving_sim", "lfw")),
-    "confirm": Stage(("article", "stable"), 64, 64, seconds=240),
+    "confirm": Stage(("article", "stable"), 64, 64, seconds=240, sets=("driving_sim", "lfw")),
 }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ class DCGAN:
                     fake = self.generator(z, training=True)
             g_metrics = self.update_generator(fake, g_tape, step, j)
 
-        self.update_average()
+        self.update_average(step)
         return d_metrics | g_metrics
 
     def update_discriminator(self, real, fake, step, i):
@@ -153,12 +153,17 @@ class DCGAN:
         norms = tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=(1, 2, 3)) + 1e-12)
         return tf.reduce_mean(tf.square(norms - 1.0))
 
-    def update_average(self):
-        """The averaged generator moves (1 - ema) of the way to the generator, batch norm statistics too."""
+    def update_average(self, step):
+        """The averaged generator moves (1 - decay) of the way to the generator, batch norm statistics too.
+
+        The decay rises from 1/10 to the config's: the average must not be the untrained network's for long.
+        """
         if self.ema_generator is None:
             return
+        t = tf.cast(step, tf.float32)
+        decay = tf.minimum(self.config.ema, (1.0 + t) / (10.0 + t))
         for average, value in zip(self.ema_generator.variables, self.generator.variables):
-            average.assign_sub((average - value) * (1.0 - self.config.ema))
+            average.assign_sub((average - value) * (1.0 - decay))
 
     def generate(self, n: int, seed: int = 0, raw: bool = False, batch_size: int = 64) -> np.ndarray:
         """`n` images, uint8 [n, H, W, C], from the averaged generator if there is one (unless `raw`).

@@ -124,13 +124,13 @@ def test_wgan_gp_adds_ten_times_the_penalty_and_trains_the_critic_towards_it():
 
 
 def test_average_follows_the_closed_form():
-    """After n steps the average is decay^n w_0 + (1 - decay) sum_k decay^(n - k) w_k."""
-    gan, decay = small(ema=0.7), 0.7
+    """a_t = d_t a_(t-1) + (1 - d_t) w_t, d_t = min(ema, (1 + t) / (10 + t)): 1/10, 2/11, and then the ema of 0.2."""
+    gan = small(ema=0.2)
     rng = np.random.default_rng(0)
     expected = [v.numpy().astype(np.float64) for v in gan.generator.variables]
     for average, start in zip(gan.ema_generator.variables, expected):
         np.testing.assert_array_equal(average.numpy(), start)  # one seed: it starts as the generator does
-    for step in range(3):
+    for step, decay in enumerate((1 / 10, 2 / 11, 0.2, 0.2)):
         gan.train_step(tf.constant(real_batches(gan.config, rng)), tf.constant(step, tf.int64))
         expected = [decay * e + (1 - decay) * v.numpy() for e, v in zip(expected, gan.generator.variables)]
     for average, wanted in zip(gan.ema_generator.variables, expected):
