@@ -96,6 +96,27 @@ def draw_figure(path: Path, results: list[dict], title: str) -> None:
         figure.savefig(temporary, format="png", dpi=100)
 
 
+def draw_grids(path: Path, folder: Path, results: list[dict]) -> None:
+    """The article's images as its generator draws them, beside those of `stable`'s averaged one; a row a set."""
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    from dcgan_tf.files import replacing
+
+    sets = sorted({r["dataset"] for r in results})
+    figure = Figure(figsize=(9, 3.3 * len(sets)), layout="constrained")
+    for row, dataset in zip(figure.subplots(len(sets), 2, squeeze=False), sets):
+        for panel, variant, half in zip(row, ("article", "stable"), (0, 1)):
+            (result,) = [r for r in results if (r["dataset"], r["variant"]) == (dataset, variant)]
+            with Image.open(folder / f"confirm-{dataset}-{variant}-{result['seed']}.png") as sheet:
+                width = (sheet.width - 8) // 2  # raw and averaged images, 8 pixels between
+                panel.imshow(sheet.crop((half * (width + 8), 0, half * (width + 8) + width, sheet.height)))
+            panel.set_title(f"{dataset}: {variant}, {result['steps']:,} steps in the same time", fontsize=10)
+            panel.axis("off")
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)
+
+
 def write(folder: Path, figures: Path) -> list[Path]:
     """Write `recipes.md` into `folder` and a picture for each stage into `figures`; returns the files."""
     from dcgan_tf.files import write_text
@@ -108,6 +129,9 @@ def write(folder: Path, figures: Path) -> list[Path]:
             text.append(f"### {title}\n\n{budget}; raw / averaged generator.\n\n{table(results)}\n")
             written.append(figures / f"recipes_{stage}.png")
             draw_figure(written[-1], results, f"{title} ({results[0]['image_size']} px)")
+        if results and stage == "confirm":
+            written.append(figures / "recipes_grids.png")
+            draw_grids(written[-1], folder, results)
     write_text(written[0], "\n".join(text))
     return written
 

@@ -97,6 +97,10 @@ def _measured(request: Request, inception, spool: Path) -> tuple[Evaluation, Pat
         )
     if count < request.num_images:
         say(f"{count:,} images of each are compared, not {request.num_images:,}: there are no more.")
+    if inception and count <= inception.dimension:
+        say(
+            f"{count:,} images are few for FID, which has {inception.dimension:,} features: its bias is large; see KID."
+        )
     at_held_out = min(count, len(unseen))
     if at_held_out < LEAST_IMAGES:
         say(f"{len(unseen):,} real images were held out, too few to set beside: there is no column of real images.")

@@ -1,6 +1,7 @@
 """Evaluations of runs and of folders: what is compared with what, how many, and what is written."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -16,10 +17,13 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.comparison import shuffled
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
+from dcgan_tf.metrics.inception import InceptionFeatures
+from dcgan_tf.metrics.kernel import mmd2
 from dcgan_tf.metrics.results import METRICS
 from dcgan_tf.runs import evaluating
 from dcgan_tf.runs.evaluating import Request, evaluate
 from tests.e2e.commands import make_images
+from tests.metrics.test_inception import small_graph
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +118,22 @@ def test_noise_is_worse_than_other_photographs(photographs, tmp_path):
         assert noise[name].value > 3 * others[name].value
     for name in ("precision", "recall", "density", "coverage"):
         assert noise[name].value < others[name].value
+
+
+def test_inception_features_give_fid_and_kid(trained, tmp_path, capsys):
+    """By a small graph with the genuine one's names: the same code from the flag to the table."""
+    weights = tmp_path / "classify_image_graph_def.pb"
+    weights.write_bytes(small_graph().SerializeToString())
+    evaluation, _ = evaluate(Request(run=str(trained), num_images=48, inception=str(weights)), "out")
+    content = json.loads(open("out/evaluation.json").read())
+    assert content["inception_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    network = InceptionFeatures(weights)
+    config = dcgan_tf.load(trained).config
+    seen = [network(np.asarray(images)) for images in (find_packed(config).training, evaluation.fakes)]
+    found = evaluation.columns[0].metrics
+    assert found["fid"].value == pytest.approx(frechet_distance(*seen), rel=1e-4)
+    assert found["kid"].value == pytest.approx(1e3 * mmd2(*seen), rel=1e-3)
+    assert "FID, Inception-2015" in evaluation.table()
 
 
 def test_without_held_out_images_there_is_no_column_of_them_and_it_is_said(trained, capsys):
