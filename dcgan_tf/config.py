@@ -86,7 +86,7 @@ class Config:
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
     ema: float = setting(
-        0.0, "decay per step of the averaged generator, reached from 1/10 on; 0: none is kept", at_least=0, below=1
+        0.0, "decay per step of the averaged generator, after rising from 1/10; 0: none is kept", at_least=0, below=1
     )
     precision: str = setting(
         "float32",

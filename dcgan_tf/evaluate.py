@@ -14,16 +14,16 @@ flags.define("fake", "", "folder of images to measure, in place of the run's gen
 flags.define("num_images", 2000, "images of each kind; as many as there are, if there are fewer")
 flags.define("seed", 0, "fixes which images are drawn, and everything random of the metrics")
 flags.define("inception", "", "weights of the Inception network, classify_image_graph_def.pb, for FID and KID")
-flags.define("image_size", 64, "height and width that two folders are compared at; a run has its own")
-flags.define("output", "", "folder for the results (default: evaluation/step-N in the run)")
+flags.define("image_size", 0, "height and width that two folders are compared at, 0 for 64; a run has its own")
+flags.define("output", "", "folder for the results (default: below evaluation/ in the run, or here)")
 
 
 def main() -> None:
     given = flags.FLAGS
-    from dcgan_tf.runs import evaluating
+    from dcgan_tf.runs import evaluating, evaluation_sets
 
     names = ("run", "checkpoint", "real", "fake", "num_images", "seed", "inception", "image_size")
-    request = evaluating.Request(**{name: given[name].value for name in names})
+    request = evaluation_sets.Request(**{name: given[name].value for name in names})
     evaluation, written = evaluating.evaluate(request, given.output or None)
     print(evaluation.table())
     for path in written:

@@ -49,10 +49,11 @@ def damaged(kind: str, strength: float, fresh: np.ndarray, copied: np.ndarray, d
 def measure(images: np.ndarray, count: int, seed: int) -> dict:
     """All metrics for every damage: {kind: [{metric: {value, spread}} for each strength]}."""
     from dcgan_tf.console import Progress
-    from dcgan_tf.metrics.comparison import Sample, compare, shuffled
+    from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
     from dcgan_tf.metrics.memorisation import nearest
     from dcgan_tf.metrics.results import HALVES
+    from dcgan_tf.runs.evaluation_sets import shuffled
 
     network = RandomFeatures()
     training, fresh, unseen = (images[np.sort(rows)] for rows in np.split(shuffled(len(images), 3 * count, seed), 3))

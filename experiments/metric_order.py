@@ -15,6 +15,7 @@ import numpy as np
 from absl import flags as absl_flags
 
 from dcgan_tf import flags
+from dcgan_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
 flags.define("data_dir", "data/driving_sim", "a driving set in Sully Chen's layout")
@@ -35,13 +36,17 @@ def measure() -> tuple[dict[str, dict], int]:
     from dcgan_tf.datasets.packed import open_packed
     from dcgan_tf.datasets.pipeline import batches
     from dcgan_tf.gan.dcgan import DCGAN
-    from dcgan_tf.metrics.comparison import Sample, compare, shuffled
+    from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
     from dcgan_tf.metrics.memorisation import nearest
+    from dcgan_tf.metrics.results import LEAST_IMAGES
+    from dcgan_tf.runs.evaluation_sets import shuffled
 
     where = {"dataset": "sully_chen", "data_dir": FLAGS.data_dir, "cache_dir": FLAGS.cache_dir}
     config = dcgan_tf.preset("stable", **where, g_width=FLAGS.width, d_width=FLAGS.width, seed=FLAGS.seed)
     packed = open_packed(config)
+    if len(packed.held_out) < LEAST_IMAGES:
+        raise UserError(f"{FLAGS.data_dir}: {len(packed.held_out)} images held out; {LEAST_IMAGES} are needed.")
     training, count, network = packed.training, len(packed.held_out), RandomFeatures()
 
     def sample(images: np.ndarray) -> Sample:

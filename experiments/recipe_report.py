@@ -16,8 +16,10 @@ from dcgan_tf import flags
 FLAGS = absl_flags.FLAGS
 TITLES = {
     "screen": "Screening: one trick at a time",
+    "third_set": "Those that helped, on a third set",
     "precision": "float32 and bfloat16 at equal steps",
     "combine": "What helped, together",
+    "seeds": "The base and the four together, three seeds",
     "confirm": "Full width",
 }
 SCORES = {"frechet": "Fréchet distance (random features)", "sliced_wasserstein": "sliced Wasserstein x1e3"}
@@ -27,6 +29,10 @@ KINDS = ("raw", "averaged")
 def read(folder: Path, stage: str) -> list[dict]:
     """The results of a stage, one dict a run, in the order of variants, sets and seeds."""
     results = [json.loads(path.read_text()) for path in folder.glob(f"{stage}-*-*-*.json")]
+    if stage == "seeds":  # the first seed of the same runs is in other stages
+        kinds = {(r["variant"], r["dataset"]) for r in results}
+        first = [json.loads(path.read_text()) for path in folder.glob("*-*-*-0.json")]
+        results += [r for r in first if (r["variant"], r["dataset"]) in kinds and r["image_size"] == 32]
     return sorted(results, key=lambda r: (r["order"], r["dataset"], r["seed"]))
 
 
@@ -107,12 +113,14 @@ def draw_grids(path: Path, folder: Path, results: list[dict]) -> None:
     figure = Figure(figsize=(9, 3.3 * len(sets)), layout="constrained")
     for row, dataset in zip(figure.subplots(len(sets), 2, squeeze=False), sets):
         for panel, variant, half in zip(row, ("article", "stable"), (0, 1)):
-            (result,) = [r for r in results if (r["dataset"], r["variant"]) == (dataset, variant)]
+            result = next((r for r in results if (r["dataset"], r["variant"]) == (dataset, variant)), None)
+            panel.axis("off")
+            if result is None:  # not run yet
+                continue
             with Image.open(folder / f"confirm-{dataset}-{variant}-{result['seed']}.png") as sheet:
                 width = (sheet.width - 8) // 2  # raw and averaged images, 8 pixels between
                 panel.imshow(sheet.crop((half * (width + 8), 0, half * (width + 8) + width, sheet.height)))
             panel.set_title(f"{dataset}: {variant}, {result['steps']:,} steps in the same time", fontsize=10)
-            panel.axis("off")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
 

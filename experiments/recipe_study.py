@@ -1,7 +1,7 @@
 """Which training tricks help a DCGAN, at equal wall-clock on this machine: the study behind the `stable` preset.
 
     python -m experiments.recipe_study --driving_dir=PATH --lfw_dir=PATH        # all stages; goes on where it stopped
-    python -m experiments.recipe_study --stage=screen --seconds=20              # a shorter look
+    python -m experiments.recipe_study --stage=screen --seconds=20 --out=PATH   # a shorter look
 
 Equal wall-clock is made of steps: the step time of every variant is measured first, interleaved in one process, and
 each run gets as many steps as fit into the budget. So nothing that runs beside the study changes its result.
@@ -31,7 +31,7 @@ flags.define("driving_dir", "data/driving_sim", "a driving set in Sully Chen's l
 flags.define("lfw_dir", "data/lfw", "LFW, a folder a person")
 flags.define("road_dir", "data/synthetic_road", "the drawn roads; drawn if they are not there")
 flags.define("cache_dir", "data/packed", "folder for decoded images")
-flags.define("stage", "", "screen, precision, combine or confirm; empty: all of them, one after the other")
+flags.define("stage", "", "screen, third_set, combine, seeds, precision or confirm; empty: one after the other")
 flags.define("seconds", 0.0, "wall-clock budget of a run in place of the stage's own")
 flags.define("out", "experiments/results/recipes", "folder of the results: one JSON file and one grid a run, a table")
 flags.define("figures", "experiments/figures", "folder for the pictures of the stages")

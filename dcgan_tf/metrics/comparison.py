@@ -126,7 +126,7 @@ class QuickScores:
         self._seed = seed
         self.count = min(QUICK_IMAGES, len(real)) if len(real) >= LEAST_IMAGES else 0
         self.network = RandomFeatures()
-        self._real = real[shuffled(len(real), self.count, seed)]
+        self._real = real[np.random.default_rng([seed, 0]).permutation(len(real))[: self.count]]
         self.features = extract(self.network, self._real) if self.count else None
         self.ms_ssim = float(pair_similarities(self._real, self._draw()).mean()) if self.count else float("nan")
 
@@ -147,8 +147,3 @@ class QuickScores:
             "recall": near["recall"],
             "ms_ssim": float(pair_similarities(fakes, draw).mean()),
         }
-
-
-def shuffled(total: int, count: int, seed: int) -> np.ndarray:
-    """`count` different numbers below `total`, int64 [count]: a longer list begins with a shorter one."""
-    return np.random.default_rng([seed, 0]).permutation(total)[:count]

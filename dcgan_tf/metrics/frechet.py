@@ -21,9 +21,13 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean [d] and covariance [d, d] in float64."""
-    features = features.astype(np.float64)
-    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+    """Mean [d] and covariance [d, d], summed up in float64."""
+    n, d = features.shape
+    mean, squares = features.mean(axis=0, dtype=np.float64), np.zeros((d, d))
+    for i in range(0, n, 4096):  # a float64 copy of all would double the memory
+        centred = features[i : i + 4096] - mean
+        squares += centred.T @ centred
+    return mean, squares / (n - 1)
 
 
 def frechet_of_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> float:

@@ -18,7 +18,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, draw: np.random.Generator) -> 
       draw: chooses the subsets.
     """
     size = min(SUBSET_SIZE, len(a), len(b))
-    a, b = a.astype(np.float32), b.astype(np.float32)
+    a, b = a.astype(np.float32, copy=False), b.astype(np.float32, copy=False)
     values = [
         mmd2(a[draw.choice(len(a), size, replace=False)], b[draw.choice(len(b), size, replace=False)])
         for _ in range(SUBSETS if size < max(len(a), len(b)) else 1)  # the whole sets have but one subset

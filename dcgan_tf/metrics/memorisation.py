@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dcgan_tf.console import Progress
 from dcgan_tf.metrics.neighbours import squared_distances
 
 SIDE = 16  # pixels: a blurred picture, which is nearer to everything, must not look like a copy
@@ -24,7 +25,7 @@ class Nearest:
     distance: np.ndarray
 
 
-def nearest(images: np.ndarray, training: np.ndarray) -> Nearest:
+def nearest(images: np.ndarray, training: np.ndarray, shown: Progress | None = None) -> Nearest:
     """Compare uint8 [n, S, S, C] with all of uint8 [N, S, S, C], both at 16x16 by averaging squares of pixels."""
     small, small_training = reduced(images), reduced(training)
     index, distance = np.empty(len(images), np.int64), np.empty(len(images))
@@ -33,6 +34,8 @@ def nearest(images: np.ndarray, training: np.ndarray) -> Nearest:
         # Anew from the differences: a distance near zero does not survive |a|^2 + |b|^2 - 2ab.
         differences = small[rows].astype(np.float64) - small_training[index[rows]]
         distance[rows] = np.sqrt(np.square(differences).mean(axis=1))
+        if shown:
+            shown.advance(len(differences))
     return Nearest(index, distance)
 
 

@@ -90,10 +90,15 @@ class Evaluation:
     unseen_nearest: Nearest | None
 
     def table(self) -> str:
-        """The metrics as lines of text, value and standard error for each column."""
+        """What was compared, and the metrics as lines of text, value and standard error for each column."""
+        about = self.about
+        source = f"{about['run']}, step {about['step']:,}" if "run" in about else about["images"]
+        size, held_out = about["image_size"], f"{about['real_held_out']:,} held out by {about['split']}"
+        prepared = f"{size}x{size}x{about['channels']}, crop {about['crop']}"
         heads = [f"{c.what} (N={c.count:,})" for c in self.columns]
         width = max(len(METRICS[name].title) for name in self.columns[0].metrics)
-        lines = [" " * width + "".join(f"  {head:>22}" for head in heads) + "  better"]
+        lines = [f"{source} against {about['real']} ({prepared}; {held_out}); seed {about['seed']}"]
+        lines += [" " * width + "".join(f"  {head:>22}" for head in heads) + "  better"]
         for name in self.columns[0].metrics:
             metric = METRICS[name]
             cells = [

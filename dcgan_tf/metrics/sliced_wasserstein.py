@@ -28,7 +28,7 @@ def sliced_wasserstein(
 
     It compares textures and colours at each scale, not where in the image they are; each set's channels are brought to
     mean 0 and variance 1 first, as in the paper. Biased: two samples of one distribution are apart, the less the more
-    images there are. Compare equal N only.
+    images there are; even one set from itself, whose patches are drawn twice. Compare equal N only.
 
     Args:
       a, b: uint8 [N, S, S, C], both of one size N.

@@ -39,7 +39,7 @@ def load_with_step(run: str | Path | None = None, checkpoint: str | int = "last"
     steps = checkpoints.saved_steps(directory.checkpoints)
     if not steps:
         raise UserError(f"{directory.path}: has no checkpoint yet; train it further with `python -m dcgan_tf.train`.")
-    found = best(directory)
+    found = best(directory) if checkpoint == "best" else None
     if checkpoint == "best" and not found:
         raise UserError(
             f"--checkpoint=best: no checkpoint of {directory.path} was measured; train it further with "
@@ -48,7 +48,7 @@ def load_with_step(run: str | Path | None = None, checkpoint: str | int = "last"
     if checkpoint == "best":
         checkpoint = str(found[0])
     if checkpoint != "last" and (not checkpoint.isdecimal() or int(checkpoint) not in steps):
-        there = f"last{', best' if found else ''} and the steps {', '.join(map(str, steps))}"
+        there = f"last{', best' if best(directory) else ''} and the steps {', '.join(map(str, steps))}"
         raise UserError(f"--checkpoint={checkpoint}: {directory.path} has {there}.")
     gan = DCGAN(config)
     if checkpoint == "last":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 import os
 from pathlib import Path
 
@@ -87,7 +88,14 @@ def _first_lines(path: Path, count: int | None = None) -> list[str]:
 def read_metrics(path: Path) -> dict[str, np.ndarray]:
     """`metrics.csv` as float64 [steps] for each column, nan where nothing was measured; no steps if it is not there."""
     rows = list(csv.DictReader(_first_lines(path)))
-    return {name: np.array([float(row.get(name) or "nan") for row in rows]) for name in COLUMNS}
+    return {name: np.array([_number(row.get(name)) for row in rows]) for name in COLUMNS}
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text)
+    except (TypeError, ValueError):  # not measured, or damaged
+        return math.nan
 
 
 def frechet_distances(metrics: dict[str, np.ndarray]) -> dict[int, float]:

@@ -7,7 +7,7 @@ import pytest
 
 from dcgan_tf.metrics import comparison
 from dcgan_tf.metrics import sliced_wasserstein as swd
-from dcgan_tf.metrics.comparison import QuickScores, Sample, compare, shuffled
+from dcgan_tf.metrics.comparison import QuickScores, Sample, compare
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.kernel import mmd2
@@ -15,6 +15,7 @@ from dcgan_tf.metrics.memorisation import copying, nearest
 from dcgan_tf.metrics.ms_ssim import pair_similarities, similarity
 from dcgan_tf.metrics.neighbours import neighbourhood_measures
 from dcgan_tf.metrics.results import HALVES, METRICS
+from dcgan_tf.runs.evaluation_sets import shuffled
 from tests.metrics.drawn import blurred, noisy, pictures
 
 RNG = np.random.default_rng(0)

@@ -14,14 +14,13 @@ from PIL import Image
 import dcgan_tf
 from dcgan_tf.datasets.packed import find_packed, open_packed
 from dcgan_tf.errors import UserError
-from dcgan_tf.metrics.comparison import shuffled
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.inception import InceptionFeatures
 from dcgan_tf.metrics.kernel import mmd2
 from dcgan_tf.metrics.results import METRICS
-from dcgan_tf.runs import evaluating
-from dcgan_tf.runs.evaluating import Request, evaluate
+from dcgan_tf.runs.evaluating import evaluate
+from dcgan_tf.runs.evaluation_sets import Request, shuffled, spooled, written
 from tests.e2e.commands import make_images
 from tests.metrics.test_inception import small_graph
 
@@ -140,7 +139,7 @@ def test_without_held_out_images_there_is_no_column_of_them_and_it_is_said(train
     evaluation, _ = evaluate(Request(run=str(trained), num_images=40), "out")
     assert [c.what for c in evaluation.columns] == ["generated"] and "copying" not in evaluation.columns[0].metrics
     assert "0 real images were held out" in capsys.readouterr().out
-    assert evaluation.table().splitlines()[1].startswith("sliced Wasserstein")
+    assert evaluation.table().splitlines()[2].startswith("sliced Wasserstein")
 
 
 def test_fewer_images_than_asked_for_are_said(trained, capsys):
@@ -166,10 +165,19 @@ def test_a_checkpoint_is_chosen_by_its_steps(trained):
 
 def test_many_images_stay_in_a_file(tmp_path):
     parts = [np.full((3, 4, 4, 1), i, np.uint8) for i in range(5)]
-    images = evaluating.spooled(tmp_path / "spool", iter(parts), (4, 4, 1))
+    images = written(tmp_path / "spool", iter(parts), (4, 4, 1))
     assert isinstance(images, np.memmap) and images.shape == (15, 4, 4, 1)
     np.testing.assert_array_equal(images, np.concatenate(parts))
     assert os.path.getsize(tmp_path / "spool") == 15 * 16
+
+
+def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
+    """In the order drawn, not in the set's: else the first 50 of 450 came from the start of a drive."""
+    images = np.arange(2000, dtype=np.uint16).view(np.uint8).reshape(2000, 1, 2, 1)
+    rows = shuffled(2000, 450, seed=5)
+    found = np.array(spooled(tmp_path / "spool", images, rows)).reshape(-1, 2).view(np.uint16).ravel()
+    np.testing.assert_array_equal(found, rows)
+    np.testing.assert_array_equal(shuffled(2000, 50, seed=5), rows[:50])
 
 
 @pytest.mark.parametrize(
@@ -179,6 +187,7 @@ def test_many_images_stay_in_a_file(tmp_path):
         ({"seed": -1}, "--seed=-1"),
         ({"real": "nowhere"}, "--real=nowhere: not a folder"),
         ({"fake": "nowhere"}, "--fake=nowhere: not a folder"),
+        ({"image_size": 32}, "--image_size=32: it is for two folders"),
     ],
 )
 def test_wrong_requests_are_refused(wrong, sentence):
@@ -188,7 +197,7 @@ def test_wrong_requests_are_refused(wrong, sentence):
 
 def test_what_cannot_be_measured_is_a_sentence(trained, photographs, tmp_path):
     few = str(make_images(tmp_path / "few", 19))
-    with pytest.raises(UserError, match="19 other images: at least 20"):
+    with pytest.raises(UserError, match="and 19 others: at least 20"):
         evaluate(Request(real=str(photographs), fake=few, image_size=32), "out")
     with pytest.raises(UserError, match="no run in runs"):
         evaluate(Request())
