@@ -33,6 +33,8 @@ def read(folder: Path, stage: str) -> list[dict]:
         kinds = {(r["variant"], r["dataset"]) for r in results}
         first = [json.loads(path.read_text()) for path in folder.glob("*-*-*-0.json")]
         results += [r for r in first if (r["variant"], r["dataset"]) in kinds and r["image_size"] == 32]
+    if stage == "confirm":
+        results += [json.loads(path.read_text()) for path in folder.glob("confirm_seed-*.json")]
     return sorted(results, key=lambda r: (r["order"], r["dataset"], r["seed"]))
 
 
