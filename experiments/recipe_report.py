@@ -115,16 +115,17 @@ def draw_grids(path: Path, folder: Path, results: list[dict]) -> None:
     figure = Figure(figsize=(9, 3.3 * len(sets)), layout="constrained")
     for row, dataset in zip(figure.subplots(len(sets), 2, squeeze=False), sets):
         for panel, variant, half in zip(row, ("article", "stable"), (0, 1)):
-            result = next((r for r in results if (r["dataset"], r["variant"]) == (dataset, variant)), None)
             panel.axis("off")
-            if result is None:  # not run yet
+            runs = [r for r in results if (r["dataset"], r["variant"]) == (dataset, variant)]
+            if not runs:  # not yet
                 continue
+            result = runs[0]
             with Image.open(folder / f"confirm-{dataset}-{variant}-{result['seed']}.png") as sheet:
                 width = (sheet.width - 8) // 2  # raw and averaged images, 8 pixels between
                 panel.imshow(sheet.crop((half * (width + 8), 0, half * (width + 8) + width, sheet.height)))
             panel.set_title(f"{dataset}: {variant}, {result['steps']:,} steps in the same time", fontsize=10)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+        figure.savefig(temporary, format="jpeg", dpi=100, pil_kwargs={"quality": 85})
 
 
 def write(folder: Path, figures: Path) -> list[Path]:
@@ -139,8 +140,9 @@ def write(folder: Path, figures: Path) -> list[Path]:
             text.append(f"### {title}\n\n{budget}; raw / averaged generator.\n\n{table(results)}\n")
             written.append(figures / f"recipes_{stage}.png")
             draw_figure(written[-1], results, f"{title} ({results[0]['image_size']} px)")
-        if results and stage == "confirm":
-            written.append(figures / "recipes_grids.png")
+        # The study's sheets of images are large and not kept with the code; without them the figure stays as it is.
+        if stage == "confirm" and any(folder.glob("confirm-*.png")):
+            written.append(figures / "recipes_grids.jpg")
             draw_grids(written[-1], folder, results)
     write_text(written[0], "\n".join(text))
     return written
