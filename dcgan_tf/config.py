@@ -15,6 +15,7 @@ DATASETS = ("sully_chen", "synthetic_road", "lfw", "folder")
 LOSSES = ("non_saturating", "saturating", "lsgan", "hinge", "wgan_gp")
 INITIALIZERS = ("article", "paper", "he")
 PRECISIONS = ("float32", "bfloat16")
+KERNELS = ("auto", "plain")
 LATENTS = ("normal", "uniform")
 AUGMENTATIONS = ("none", "translation")
 UPSAMPLINGS = ("transposed", "resize")
@@ -92,6 +93,11 @@ class Config:
         "float32",
         "type that layers compute in; weights, batch norm statistics, logits and losses stay float32",
         one_of=PRECISIONS,
+    )
+    kernels: str = setting(
+        "auto",
+        "how layers compute: auto, in the form that is fastest here; plain, as Keras does (equal up to rounding)",
+        one_of=KERNELS,
     )
     seed: int = setting(0, "everything random hangs on it", at_least=0, at_most=2**31 - 1)
 
@@ -273,7 +279,8 @@ def from_json(text: str, where: str) -> Config:
         raise UserError(f"{where}: not a readable config ({error}); the run cannot be used.") from None
     if not isinstance(values, dict):
         raise UserError(f"{where}: not a config; the run cannot be used.")
-    values = {"held_out": 0.0} | values  # a run from before this setting learned from all images
+    # What a run from before these settings did: it learned from all images, with Keras's own layers.
+    values = {"held_out": 0.0, "kernels": "plain"} | values
     try:
         return preset("article", **values)
     except UserError as error:

@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from dcgan_tf.config import Config
-from dcgan_tf.gan import inspection
+from dcgan_tf.gan import inspection, kernels
 from dcgan_tf.gan.augment import translated
 from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
+from dcgan_tf.gan.optimizers import Adam
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 # Added to the update's number: these random numbers are not those of a latent.
@@ -31,6 +32,7 @@ class DCGAN:
     def __init__(self, config: Config):
         self.config = config
         self.loss = LOSSES[config.loss]
+        self._layers = {"layer_set": kernels.layer_set(config.kernels), "dtype": POLICIES[config.precision]}
         self.generator = self._new_generator("g")
         self.ema_generator = self._new_generator("g_ema") if config.ema else None
         self.discriminator = self._new_discriminator()
@@ -46,15 +48,16 @@ class DCGAN:
     def _new_generator(self, name: str) -> Generator:
         c = self.config
         sizes = (c.image_size, c.channels, c.g_width, c.latent_dim)
-        return Generator(*sizes, c.initializer, c.seed, c.upsampling, name, dtype=POLICIES[c.precision])
+        return Generator(*sizes, c.initializer, c.seed, c.upsampling, name=name, **self._layers)
 
     def _new_discriminator(self) -> Discriminator:
         c = self.config
-        return Discriminator(c.image_size, c.channels, c.d_width, c.initializer, c.seed, dtype=POLICIES[c.precision])
+        return Discriminator(c.image_size, c.channels, c.d_width, c.initializer, c.seed, **self._layers)
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         c = self.config
-        return keras.optimizers.Adam(c.learning_rate, beta_1=c.beta1, beta_2=c.beta2, epsilon=1e-8)
+        adam = keras.optimizers.Adam if c.kernels == "plain" else Adam
+        return adam(c.learning_rate, beta_1=c.beta1, beta_2=c.beta2, epsilon=1e-8)
 
     def networks(self) -> dict[str, keras.Model]:
         """The networks that there are, by name."""

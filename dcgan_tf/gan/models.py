@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import keras
 from keras import layers, ops
@@ -34,10 +35,10 @@ def kernel_initializer(name: str, fan_in: float, seed: int) -> keras.initializer
     raise ValueError(f"unknown initializer {name!r}")
 
 
-def _batch_norm(name: str, seed: int) -> layers.BatchNormalization:
+def _batch_norm_settings(seed: int) -> dict:
     # gamma ~ N(1, 0.02): row A3.
     gamma = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)
-    return layers.BatchNormalization(momentum=BN_MOMENTUM, epsilon=BN_EPSILON, gamma_initializer=gamma, name=name)
+    return {"momentum": BN_MOMENTUM, "epsilon": BN_EPSILON, "gamma_initializer": gamma}
 
 
 def _levels(image_size: int) -> int:
@@ -73,8 +74,23 @@ class ResizeConvolution(layers.Conv2DTranspose):
         kernel = ops.pad(self.kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
         kernel = kernel[1:] + kernel[:-1]
         kernel = kernel[:, 1:] + kernel[:, :-1]
-        outputs = ops.conv_transpose(inputs, ops.cast(kernel, self.compute_dtype), strides=2, padding="same")
+        outputs = self.conv_transpose(inputs, ops.cast(kernel, self.compute_dtype))
         return ops.add(outputs, self.bias) if self.use_bias else outputs
+
+    def conv_transpose(self, inputs, kernel):
+        return ops.conv_transpose(inputs, kernel, strides=2, padding="same")
+
+
+class LayerSet(NamedTuple):
+    """The classes that the networks are made of: Keras's, or others that compute the same (`gan.kernels`)."""
+
+    conv: type[layers.Conv2D]
+    conv_transpose: type[layers.Conv2DTranspose]
+    resize_conv: type[ResizeConvolution]
+    batch_norm: type[layers.BatchNormalization]
+
+
+KERAS = LayerSet(layers.Conv2D, layers.Conv2DTranspose, ResizeConvolution, layers.BatchNormalization)
 
 
 class _Network(keras.Model):
@@ -105,7 +121,7 @@ class Generator(_Network):
     At 64 px and width 64: 4x4x512, 8x8x256, 16x16x128, 32x32x64, 64x64x3; batch norm and ReLU after all but
     the last, which has tanh. Layers: h0 (dense), h1.. (transposed convolutions), hK_bn, hK_relu. Where batch
     norm follows there is no bias: it would be subtracted again. `upsampling`: "transposed", or "resize" for 3x3
-    resize-convolutions in the transposed ones' places.
+    resize-convolutions in the transposed ones' places. `layer_set` is not kept when the network is saved.
 
     Call: float [N, latent_dim] -> float32 [N, image_size, image_size, channels] in [-1, 1].
     """
@@ -119,6 +135,7 @@ class Generator(_Network):
         initializer="article",
         seed=0,
         upsampling="transposed",
+        layer_set=KERAS,
         name="g",
         **kwargs,
     ):
@@ -143,9 +160,11 @@ class Generator(_Network):
             fan_in = maps * RESIZE_KERNEL**2 if resize else maps * KERNEL**2 / 4
             maps = channels if last else _maps(width, levels - 2 - k)
             sequence += [
-                _batch_norm(f"h{k}_bn", seed=2 * k + 1 + 1000 * seed),
+                layer_set.batch_norm(
+                    **_batch_norm_settings(2 * k + 1 + 1000 * seed), dtype=policy, name=f"h{k}_bn"
+                ),
                 layers.ReLU(name=f"h{k}_relu", dtype=policy),
-                (ResizeConvolution if resize else layers.Conv2DTranspose)(
+                (layer_set.resize_conv if resize else layer_set.conv_transpose)(
                     maps,
                     RESIZE_KERNEL if resize else KERNEL,
                     strides=2,
@@ -169,7 +188,17 @@ class Discriminator(_Network):
     Call: float [N, image_size, image_size, channels] in [-1, 1] -> float32 [N, 1], the logit of "real".
     """
 
-    def __init__(self, image_size=64, channels=3, width=64, initializer="article", seed=0, name="d", **kwargs):
+    def __init__(
+        self,
+        image_size=64,
+        channels=3,
+        width=64,
+        initializer="article",
+        seed=0,
+        layer_set=KERAS,
+        name="d",
+        **kwargs,
+    ):
         settings = {"image_size": image_size, "channels": channels, "width": width}
         super().__init__(settings | {"initializer": initializer, "seed": seed}, name=name, **kwargs)
         levels = _levels(image_size)
@@ -183,7 +212,7 @@ class Discriminator(_Network):
         for k in range(levels):
             fan_in, maps = maps * KERNEL**2, _maps(width, k)
             sequence.append(
-                layers.Conv2D(
+                layer_set.conv(
                     maps,
                     KERNEL,
                     strides=2,
@@ -195,7 +224,8 @@ class Discriminator(_Network):
                 )
             )
             if k > 0:
-                sequence.append(_batch_norm(f"h{k}_bn", seed=2 * k + 501 + 1000 * seed))
+                settings = _batch_norm_settings(2 * k + 501 + 1000 * seed)
+                sequence.append(layer_set.batch_norm(**settings, dtype=policy, name=f"h{k}_bn"))
             sequence.append(layers.LeakyReLU(LEAKY_SLOPE, name=f"h{k}_lrelu", dtype=policy))
         dense = layers.Dense(1, kernel_initializer=init(levels, 4 * 4 * maps), dtype="float32", name=f"h{levels}")
         self.sequence = [*sequence, layers.Flatten(name=f"h{levels}_flatten", dtype=policy), dense]
