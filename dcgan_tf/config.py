@@ -14,7 +14,7 @@ from dcgan_tf.errors import UserError
 DATASETS = ("sully_chen", "synthetic_road", "lfw", "folder")
 LOSSES = ("non_saturating", "saturating", "lsgan", "hinge", "wgan_gp")
 INITIALIZERS = ("article", "paper", "he")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "auto")
 KERNELS = ("auto", "plain")
 LATENTS = ("normal", "uniform")
 AUGMENTATIONS = ("none", "translation")
@@ -91,13 +91,24 @@ class Config:
     )
     precision: str = setting(
         "float32",
-        "type that layers compute in; weights, batch norm statistics, logits and losses stay float32",
+        "type that layers compute in; weights, batch norm statistics, logits and losses stay float32; auto: bfloat16 "
+        "where a matrix product is faster in it, tried once when the run begins",
         one_of=PRECISIONS,
     )
     kernels: str = setting(
         "auto",
         "how layers compute: auto, in the form that is fastest here; plain, as Keras does (equal up to rounding)",
         one_of=KERNELS,
+    )
+    xla: str = setting(
+        "off", "compile the step with XLA: many times slower on a CPU; on a GPU not measured", one_of=("off", "on")
+    )
+    steps_per_call: int = setting(
+        1,
+        "steps that one call of TensorFlow makes, with the same result; more save time where a step takes milliseconds",
+        at_least=1,
+        at_most=1000,
+        learned=False,
     )
     seed: int = setting(0, "everything random hangs on it", at_least=0, at_most=2**31 - 1)
 

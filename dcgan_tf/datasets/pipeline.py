@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 
 import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
 
@@ -12,6 +13,8 @@ import tensorflow as tf
 
 from dcgan_tf.config import Config
 from dcgan_tf.errors import UserError
+
+MOST_BYTES_ON_A_GPU = 2 << 30  # 170,000 colour images of 64 px; smaller GPUs than that have some GB more
 
 
 def steps_per_epoch(num_images: int, config: Config, held_out: int = 0) -> int:
@@ -44,27 +47,43 @@ def epoch_order(seed: int, epoch: int, num_images: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_images)
 
 
+def chosen_images(num_images: int, config: Config, first_step: int, last_step: int) -> Iterator[np.ndarray]:
+    """Which images the steps first_step .. last_step - 1 see: int64 [d_steps, N] each."""
+    per_epoch = steps_per_epoch(num_images, config)
+    order = None
+    for step in range(first_step, last_step):
+        epoch, position = divmod(step, per_epoch)
+        if order is None or position == 0:
+            shape = (per_epoch, config.d_steps, config.batch_size)
+            order = epoch_order(config.seed, epoch, num_images)[: math.prod(shape)].reshape(shape)
+        yield order[position]
+
+
 def batches(images: np.ndarray, config: Config, first_step: int, last_step: int) -> Iterator[tf.Tensor]:
     """The batches of the steps first_step .. last_step - 1.
 
     Args:
       images: uint8 [num_images, H, W, C].
 
-    Yields:
-      uint8 [d_steps, N, H, W, C], gathered by another thread while the step before is computed.
+    Returns:
+      uint8 [d_steps, N, H, W, C] one after the other, gathered by another thread while the step before is computed; or
+      by the GPU, where the images have a place in its memory.
     """
-    per_epoch = steps_per_epoch(len(images), config)
-    shape = (config.d_steps, config.batch_size, *images.shape[1:])
-    per_step = config.batch_size * config.d_steps
-
-    def gather() -> Iterator[np.ndarray]:
-        order = None
-        for step in range(first_step, last_step):
-            epoch, position = divmod(step, per_epoch)
-            if order is None or position == 0:
-                order = epoch_order(config.seed, epoch, len(images))
-            chosen = order[position * per_step : (position + 1) * per_step]
-            yield images[chosen].reshape(shape)
-
-    dataset = tf.data.Dataset.from_generator(gather, output_signature=tf.TensorSpec(shape, tf.uint8))
+    chosen = chosen_images(len(images), config, first_step, last_step)
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus and images.nbytes <= MOST_BYTES_ON_A_GPU:
+        return gathered_on(gpus[0].name, images, chosen)
+    spec = tf.TensorSpec((config.d_steps, config.batch_size, *images.shape[1:]), tf.uint8)
+    steps_per_epoch(len(images), config)  # too few are refused here, not in the other thread
+    dataset = tf.data.Dataset.from_generator(lambda: (images[numbers] for numbers in chosen), output_signature=spec)
     return iter(dataset.prefetch(2))
+
+
+def gathered_on(device: str, images: np.ndarray, chosen: Iterable[np.ndarray]) -> Iterator[tf.Tensor]:
+    """The chosen images, uint8 [..., H, W, C], from all of them held in the memory of `device`."""
+    with tf.device(device):
+        held = tf.constant(images)
+    for numbers in chosen:
+        with tf.device(device):
+            batch = tf.gather(held, numbers)
+        yield batch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -12,8 +14,10 @@ from dcgan_tf.gan.augment import translated
 from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
 from dcgan_tf.gan.optimizers import Adam
+from dcgan_tf.gan.precision import fastest_precision
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+METRICS = ("d_loss", "d_loss_real", "d_loss_fake", "d_x", "d_g_z", "d_grad_norm", "g_loss", "g_grad_norm")
 # Added to the update's number: these random numbers are not those of a latent.
 PENALTY, SHOWN_TO_D, SHOWN_BY_G = 1 << 20, 1 << 21, 1 << 22
 
@@ -27,9 +31,12 @@ class DCGAN:
       generator, discriminator: the networks.
       ema_generator: the generator with averaged weights, or None.
       g_optimizer, d_optimizer: Adam, as row A4.
+      train_steps: several steps in one call, see `_train_steps`.
     """
 
     def __init__(self, config: Config):
+        if config.precision == "auto":
+            config = dataclasses.replace(config, precision=fastest_precision())
         self.config = config
         self.loss = LOSSES[config.loss]
         self._layers = {"layer_set": kernels.layer_set(config.kernels), "dtype": POLICIES[config.precision]}
@@ -44,6 +51,9 @@ class DCGAN:
         self.g_optimizer, self.d_optimizer = self._new_optimizer(), self._new_optimizer()
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
+        shape = (None, config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
+        signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((), tf.int64))
+        self.train_steps = tf.function(self._train_steps, signature, jit_compile=config.xla == "on" or None)
 
     def _new_generator(self, name: str) -> Generator:
         c = self.config
@@ -105,6 +115,15 @@ class DCGAN:
 
         self.update_average(step)
         return d_metrics | g_metrics
+
+    def _train_steps(self, batches, first):
+        """`train_step` of the steps first, first + 1, ...: [K, d_steps, N, H, W, C] -> float32 [K, len(METRICS)]."""
+        count = tf.shape(batches)[0]
+        rows = tf.TensorArray(tf.float32, count, element_shape=(len(METRICS),))
+        for k in tf.range(count):
+            metrics = self.train_step(batches[k], first + tf.cast(k, tf.int64))
+            rows = rows.write(k, tf.stack([metrics[name] for name in METRICS]))
+        return rows.stack()
 
     def update_discriminator(self, real, fake, step, i):
         """D descends its loss on one real and one generated batch, each normalised by itself."""

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from dcgan_tf.gan import models
 
-# Up to this side of the smaller map, patches times kernel is one matrix product that beats the convolution, which puts
-# the kernel in another order at each call and finds few pixels to share out. bfloat16 products leave less time to copy in.
+# Up to this side of the smaller map one product of patches and kernel beats the convolution, which puts the kernel in
+# another order at each call and finds few pixels to share out. In bfloat16 it gains more over the kernel's gradient.
 LARGEST_FOR_PRODUCT = {"float32": 4, "bfloat16": 8}
 LARGEST_FOR_PHASES = 4
 MOST_MAPS_FOR_SUB_PIXEL = 4

@@ -160,9 +160,7 @@ class Generator(_Network):
             fan_in = maps * RESIZE_KERNEL**2 if resize else maps * KERNEL**2 / 4
             maps = channels if last else _maps(width, levels - 2 - k)
             sequence += [
-                layer_set.batch_norm(
-                    **_batch_norm_settings(2 * k + 1 + 1000 * seed), dtype=policy, name=f"h{k}_bn"
-                ),
+                layer_set.batch_norm(**_batch_norm_settings(2 * k + 1 + 1000 * seed), dtype=policy, name=f"h{k}_bn"),
                 layers.ReLU(name=f"h{k}_relu", dtype=policy),
                 (layer_set.resize_conv if resize else layer_set.conv_transpose)(
                     maps,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from dcgan_tf.datasets.packed import Packed, open_packed
 from dcgan_tf.datasets.pipeline import batches, steps_per_epoch
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.gan.precision import fastest_precision
 from dcgan_tf.pictures.grids import grid
 from dcgan_tf.runs import checkpoints, gallery, loading
 from dcgan_tf.runs.directory import RunDirectory, opened_for_training
@@ -26,6 +28,7 @@ from dcgan_tf.runs.events import Events
 from dcgan_tf.runs.health import Health
 from dcgan_tf.runs.quality import Quality
 from dcgan_tf.runs.records import Records, read_metrics
+from dcgan_tf.runs.step_log import StepLog, diverged
 from dcgan_tf.runs.stopping import StopRequest
 
 
@@ -80,6 +83,8 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError("training needs Keras on TensorFlow: unset KERAS_BACKEND, or set it to tensorflow.")
+    path = Path(run_dir or config.default_run_dir)
+    config = _with_settled_precision(config, RunDirectory(path), fresh)
     packed = open_packed(config)
     gpus = tf.config.list_physical_devices("GPU")
     say(f"{packed.summary()}; on {'the CPU' if not gpus else gpus[0].name.removeprefix('/physical_device:')}.")
@@ -92,7 +97,7 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
         last_step = config.max_steps
     data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
 
-    with opened_for_training(Path(run_dir or config.default_run_dir), config, data, fresh) as run:
+    with opened_for_training(path, config, data, fresh) as run:
         gan = DCGAN(config)
         step = checkpoints.restore_newest(run.checkpoints, gan)
         if step:
@@ -104,12 +109,21 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     return Run(run, gan, step, last_step, pictures, stopped_by)
 
 
+def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool) -> Config:
+    """`--precision=auto` is what the run began with, or is found out now."""
+    if config.precision != "auto":
+        return config
+    goes_on = run.config_file.exists() and not fresh
+    precision = run.config().precision if goes_on else fastest_precision()
+    say(f"--precision=auto: {precision}{'' if goes_on else ', the faster one here'}.")
+    return dataclasses.replace(config, precision=precision)
+
+
 def _train_steps(
     gan: DCGAN, packed: Packed, run: RunDirectory, first: int, last: int, per_epoch: int
 ) -> tuple[int, int | None]:
     """Train the steps first .. last - 1. Returns the steps done and the signal that asked to stop, if one did."""
     config = gan.config
-    images_per_step = config.batch_size * config.d_steps
     with (
         StopRequest() as stop,
         Records(run.log_file, run.metrics_file, first) as records,
@@ -119,58 +133,53 @@ def _train_steps(
         data = batches(packed.training, config, first, last)
         past = read_metrics(run.metrics_file)
         quality, health = Quality(packed.training, past), Health(config, past)
-        for step in range(first, last):
-            started = time.perf_counter()
-            batch = next(data)
-            metrics = gan.train_step(batch, tf.constant(step, tf.int64))
-            metrics = {name: float(value) for name, value in metrics.items()}
-            seconds = time.perf_counter() - started
-            if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
-                raise _diverged(", ".join(bad), step, run)
+        log = StepLog(gan, run, per_epoch, records, events, quality, health, shown)
+        for step, done in calls(first, last, per_epoch, config):
+            batch = tf.stack([next(data) for _ in range(step, done)])
+            log.add(step, gan.train_steps(batch, tf.constant(step, tf.int64)))
 
-            epoch, index = divmod(step, per_epoch)
-            done = step + 1
+            signal = stop.signal  # once: it may come at any time
             end_of_epoch = done % per_epoch == 0
-            evaluate = config.evaluate_every and (done % config.evaluate_every == 0 or done == last)
-            scores = quality.measure(gan, done) if evaluate else {}
-            records.add(step, config.epochs, per_epoch, seconds, metrics | scores)
-            events.add_step(step, metrics, images_per_step / seconds, gan)
-            if scores:
-                events.add_scores(step, scores)
-            for sentence in health.look(done, metrics | scores, quality.real_ms_ssim):
-                say(sentence)
-                events.add_text(step, "health", sentence)
-            shown.advance(
-                note=f"epoch {epoch + 1}/{config.epochs}, d_loss {metrics['d_loss']:.3f}, "
-                f"g_loss {metrics['g_loss']:.3f}, {images_per_step / seconds:.0f} images/s"
-            )
-            if done % config.sample_every == 0 or end_of_epoch or step == 0 or done == last:
+            if signal or done in (1, last) or any(done % every == 0 for every in _milestones(config, per_epoch)):
+                log.fetch(evaluate=config.evaluate_every and (done % config.evaluate_every == 0 or done == last))
+            else:
+                log.fetch_if_due()
+            if done % config.sample_every == 0 or end_of_epoch or done in (1, last):
+                epoch, index = divmod(done - 1, per_epoch)
                 samples = gallery.sample_grid(gan)
                 gallery.save_sample(run, epoch, index, samples)
-                events.add_image(step, "samples", samples)
-                real = batch[-1, : math.prod(config.grid_shape)].numpy()
-                events.add_image(step, "real_batch", grid(real, config.grid_shape[1]))
+                events.add_image(done - 1, "samples", samples)
+                real = batch[-1, -1, : math.prod(config.grid_shape)].numpy()
+                events.add_image(done - 1, "real_batch", grid(real, config.grid_shape[1]))
             is_best = quality.best == done
-            if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or stop.signal:
+            if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or signal:
                 # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
                 records.sync()
                 events.flush()
                 try:
                     checkpoints.save(run.checkpoints, gan, done)
                 except checkpoints.NotFinite as name:  # batch norm's variance can overflow before any loss does
-                    raise _diverged(str(name), step, run) from None
+                    raise diverged(str(name), done - 1, run) from None
                 kept_epochs = per_epoch * config.keep_every_epochs
                 best_saved = checkpoints.best_step(run.checkpoints, quality.frechet)
                 checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, kept_epochs, best_saved)
-            if stop.signal:
-                return done, stop.signal
+            log.start_clock()
+            if signal:
+                return done, signal
     return last, None
 
 
-def _diverged(what: str, step: int, run: RunDirectory) -> UserError:
-    kept = checkpoints.saved_steps(run.checkpoints)
-    last_good = f"the checkpoint of step {kept[-1]:,} is kept" if kept else "there was no checkpoint yet"
-    return UserError(
-        f"training stopped at step {step:,}: {what} not finite; {last_good}. "
-        "Start over with --fresh and a smaller --learning_rate, another --loss or another --seed."
-    )
+def _milestones(config: Config, per_epoch: int) -> list[int]:
+    """Every so many steps something is looked at or kept."""
+    every = (per_epoch, config.sample_every, config.evaluate_every, config.checkpoint_every, config.histogram_every)
+    return [steps for steps in every if steps]
+
+
+def calls(first: int, last: int, per_epoch: int, config: Config) -> Iterator[tuple[int, int]]:
+    """(step, steps done after it) of each call of TensorFlow: at most `steps_per_call`, and none beyond a milestone."""
+    step = first
+    while step < last:
+        ends = [every * (step // every + 1) for every in _milestones(config, per_epoch)]
+        done = 1 if step == 0 else min(last, step + config.steps_per_call, *ends)
+        yield step, done
+        step = done

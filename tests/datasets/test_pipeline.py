@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dcgan_tf.config import Config, preset
-from dcgan_tf.datasets.pipeline import batches, epoch_order, steps_per_epoch
+from dcgan_tf.datasets.pipeline import batches, chosen_images, epoch_order, gathered_on, steps_per_epoch
 from dcgan_tf.errors import UserError
 
 
@@ -111,3 +111,10 @@ def test_pixels_arrive_unchanged_from_a_mapped_file(tmp_path):
     (batch,) = batches(mapped, config, 2, 3)
     assert batch.dtype == "uint8" and batch.shape == (1, 10, 32, 32, 1)
     np.testing.assert_array_equal(batch[0], images[epoch_order(4, 0, 50)[20:30]])
+
+
+def test_a_device_that_holds_the_images_gives_the_same_batches():
+    config, images = Config(batch_size=4, d_steps=2, seed=2), numbered(35)  # 4 steps of 8 in an epoch
+    held = [np.asarray(batch) for batch in gathered_on("CPU:0", images, chosen_images(35, config, 3, 9))]
+    np.testing.assert_array_equal(held, [np.asarray(batch) for batch in batches(images, config, 3, 9)])
+    assert held[0].dtype == np.uint8

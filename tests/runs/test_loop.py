@@ -12,7 +12,7 @@ import pytest
 import dcgan_tf
 from dcgan_tf.datasets.packed import open_packed
 from dcgan_tf.errors import UserError
-from dcgan_tf.runs import checkpoints
+from dcgan_tf.runs import checkpoints, loop
 from tests.e2e.commands import checkpoint_arrays, make_images, same_arrays
 
 
@@ -85,6 +85,45 @@ def test_more_steps_watched_otherwise_from_moved_images_go_on_exactly(tiny_confi
     assert metrics_but_time(run_copy) == metrics_but_time(trained_on)
     assert checkpoints.saved_steps(run_copy / "checkpoints") == [14, 18]
     assert run.directory.config() == config
+
+
+def test_several_steps_a_call_end_in_the_same_weights_and_files(tiny_config, trained, tmp_path):
+    run = dcgan_tf.train(dataclasses.replace(tiny_config, steps_per_call=5), tmp_path / "run").directory.path
+    assert metrics_but_time(run) == metrics_but_time(trained)
+    for step in (4, 6, 8, 12):
+        assert same_arrays(final(run, step), final(trained, step))
+    assert {p.name for p in (run / "samples").iterdir()} == {p.name for p in (trained / "samples").iterdir()}
+
+
+@pytest.mark.parametrize("first, per_call", [(0, 1), (0, 4), (7, 4), (7, 1000)])
+def test_calls_cover_every_step_once_and_end_at_milestones(tiny_config, first, per_call):
+    config = dataclasses.replace(
+        tiny_config,
+        steps_per_call=per_call,
+        sample_every=7,
+        checkpoint_every=10,
+        histogram_every=1000,
+        evaluate_every=9,
+    )
+    made = list(loop.calls(first, 40, 6, config))
+    assert [step for call in made for step in range(*call)] == list(range(first, 40))
+    ends = {done for _, done in made}
+    assert ends >= {done for done in range(first + 1, 41) if not (done % 6 and done % 7 and done % 9 and done % 10)}
+    assert max(done - step for step, done in made) <= per_call
+    assert first > 0 or made[0] == (0, 1)  # the untrained generator's first grid
+
+
+def test_auto_precision_is_found_out_once_and_kept(tiny_config, tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(tiny_config, precision="auto", max_steps=2)
+    monkeypatch.setattr(loop, "fastest_precision", lambda: "bfloat16")
+    run = dcgan_tf.train(config, tmp_path / "run").directory
+    assert run.config().precision == "bfloat16" == dcgan_tf.load(run.path).config.precision
+    assert "--precision=auto: bfloat16, the faster one here." in capsys.readouterr().out
+    # Another machine, or a trial that went otherwise, must not change what the run computes in.
+    monkeypatch.setattr(loop, "fastest_precision", lambda: "float32")
+    assert dcgan_tf.train(dataclasses.replace(config, max_steps=3), run.path).step == 3
+    assert run.config().precision == "bfloat16"
+    assert dcgan_tf.train(config, run.path, fresh=True).directory.config().precision == "float32"
 
 
 def test_a_finished_run_is_left_as_it_is(tiny_config, trained, run_copy, capsys):

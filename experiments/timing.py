@@ -1,0 +1,35 @@
+"""Variants timed in turns, so that what else the machine does falls on all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+
+def interleaved(variants: dict[str, Callable[[int], object]], rounds: int, count: int) -> dict[str, list[float]]:
+    """Seconds of one unit of work of each variant, one value a round.
+
+    Args:
+      variants: each does as many units of work as it is told to; its first two are not counted (tracing, warm-up).
+      rounds: in each, every variant has its turn.
+      count: units of work of one turn.
+    """
+    from dcgan_tf.console import progress
+
+    for run in variants.values():
+        run(2)
+    seconds = {name: [] for name in variants}
+    for _ in progress(range(rounds), "measuring", unit="rounds"):
+        for name, run in variants.items():
+            started = time.perf_counter()
+            run(count)
+            seconds[name].append((time.perf_counter() - started) / count)
+    return seconds
+
+
+def ratios(seconds: dict[str, list[float]], reference: str) -> dict[str, tuple[float, float, float]]:
+    """Median, least and most of each variant's seconds over the reference's of the same round."""
+    by_round = {name: np.array(values) / np.array(seconds[reference]) for name, values in seconds.items()}
+    return {name: (float(np.median(r)), float(r.min()), float(r.max())) for name, r in by_round.items()}

@@ -1,0 +1,58 @@
+"""Floating-point operations of a train step, by formula: a multiplication and an addition are two.
+
+A convolution, its gradient by the input and its gradient by the kernel are the same number each: 2 N h w k^2 C D for
+the smaller map h x w, a kernel k x k, C maps on the larger and D on the smaller one. That is nominal; exact leaves out
+the taps that meet padding. Batch norm, activations and Adam, some 1 % together, are not counted.
+"""
+
+from __future__ import annotations
+
+from dcgan_tf.config import Config
+from dcgan_tf.gan.models import KERNEL
+
+
+def step_flop(config: Config, exact: bool = False, reuse: bool = True) -> float:
+    """Of one step of the article's networks at any size and width, 5x5 kernels.
+
+    Args:
+      exact: without the taps outside the image.
+      reuse: G's forward pass that D was shown serves the first update of G, as in `DCGAN.train_step`.
+    """
+    g, d = generator_layers(config, exact), discriminator_layers(config, exact)
+    g_forward, d_forward = sum(g), sum(d)
+    g_backward = 2 * sum(g) - g[0]  # nothing goes back to z
+    d_backward_kernels = sum(d) + sum(d[1:])  # nothing goes back to the images
+    d_update = g_forward + 2 * (d_forward + d_backward_kernels)
+    g_update = 2 * d_forward + g_backward  # D forward, and back to the images
+    g_forwards = config.g_steps - 1 if reuse else config.g_steps
+    return config.d_steps * d_update + config.g_steps * g_update + g_forwards * g_forward
+
+
+def generator_layers(config: Config, exact: bool) -> list[float]:
+    """FLOP forward of G's layers: the dense one, then the transposed convolutions from small to large."""
+    sizes = _convolutions(config, config.g_width)[::-1]
+    dense = 2 * config.batch_size * config.latent_dim * 16 * sizes[0][2]
+    return [dense, *(_flop(config.batch_size, *size, exact) for size in sizes)]
+
+
+def discriminator_layers(config: Config, exact: bool) -> list[float]:
+    """FLOP forward of D's layers: the convolutions from large to small, then the dense one."""
+    sizes = _convolutions(config, config.d_width)
+    return [*(_flop(config.batch_size, *size, exact) for size in sizes), 2 * config.batch_size * 16 * sizes[-1][2]]
+
+
+def _convolutions(config: Config, width: int) -> list[tuple[int, int, int]]:
+    """(side of the larger map, its maps, maps of the smaller one), from the image on."""
+    sizes, side, maps = [], config.image_size, config.channels
+    while side > 4:
+        deeper = width if side == config.image_size else min(2 * maps, 8 * width)
+        sizes.append((side, maps, deeper))
+        side, maps = side // 2, deeper
+    return sizes
+
+
+def _flop(batch: int, side: int, maps: int, deeper: int, exact: bool) -> float:
+    before = (KERNEL - 2) // 2
+    inside = sum(0 <= 2 * p - before + tap < side for p in range(side // 2) for tap in range(KERNEL))
+    taps = inside**2 if exact else (side // 2 * KERNEL) ** 2
+    return 2.0 * batch * taps * maps * deeper
