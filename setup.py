@@ -21,6 +21,7 @@ setup(
     extras_require={
         "gpu": [f"tensorflow[and-cuda]{tensorflow}"],
         "download": ["gdown>=6.5"],
+        "peers": ["torch>=2.4"],
         "test": ["pytest>=8", "scipy>=1.11", "ruff>=0.8", "setuptools>=68", "gdown>=6.5"],
     },
 )

@@ -52,7 +52,7 @@ def _ruled(layer: keras.layers.Layer, rule: str):
     def applied(x):
         def back(g):
             # Springenberg et al. 2015: back only where something comes back, and (guided) as far as it went forth.
-            g = tf.cast(tf.maximum(g, 0), x.dtype)  # an activation in bfloat16 is given float32 by batch norm
+            g = tf.maximum(g, 0)
             slope = tf.cast(getattr(layer, "negative_slope", 0.0), x.dtype)
             return tf.where(x > 0, g, slope * g) if rule == "guided" else g
 
