@@ -33,3 +33,24 @@ def ratios(seconds: dict[str, list[float]], reference: str) -> dict[str, tuple[f
     """Median, least and most of each variant's seconds over the reference's of the same round."""
     by_round = {name: np.array(values) / np.array(seconds[reference]) for name, values in seconds.items()}
     return {name: (float(np.median(r)), float(r.min()), float(r.max())) for name, r in by_round.items()}
+
+
+def row(label: str, unit: str, values: list[float], goal: str = "") -> dict:
+    """One figure, measured several times; `goal` is what it should be, if we set one."""
+    middle, least, most = float(np.median(values)), min(values), max(values)
+    return {
+        "label": label,
+        "unit": unit,
+        "median": middle,
+        "least": least,
+        "most": most,
+        "goal": goal,
+        "values": values,
+    }
+
+
+def shown(r: dict) -> str:
+    middle, least, most = (
+        f"{r[k]:,.{0 if r[k] >= 1000 else 3 if r[k] < 10 else 1}f}" for k in ("median", "least", "most")
+    )
+    return f"{r['label']:48s} {middle:>9s} {f'[{least}, {most}]':20s} {r['unit']:9s} {r['goal']}".rstrip()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
 
@@ -59,24 +61,34 @@ def chosen_images(num_images: int, config: Config, first_step: int, last_step: i
         yield order[position]
 
 
-def batches(images: np.ndarray, config: Config, first_step: int, last_step: int) -> Iterator[tf.Tensor]:
+def batches(images: np.ndarray, config: Config, first_step: int, last_step: int) -> Iterator:
     """The batches of the steps first_step .. last_step - 1.
 
     Args:
       images: uint8 [num_images, H, W, C].
 
     Returns:
-      uint8 [d_steps, N, H, W, C] one after the other, gathered by another thread while the step before is computed; or
-      by the GPU, where the images have a place in its memory.
+      uint8 [d_steps, N, H, W, C] one after the other: arrays, gathered by another thread while the step before is
+      computed, or tensors of the GPU, where the images have a place in its memory.
     """
+    steps_per_epoch(len(images), config)  # too few are refused at once
     chosen = chosen_images(len(images), config, first_step, last_step)
     gpus = tf.config.list_logical_devices("GPU")
     if gpus and images.nbytes <= MOST_BYTES_ON_A_GPU:
         return gathered_on(gpus[0].name, images, chosen)
-    spec = tf.TensorSpec((config.d_steps, config.batch_size, *images.shape[1:]), tf.uint8)
-    steps_per_epoch(len(images), config)  # too few are refused here, not in the other thread
-    dataset = tf.data.Dataset.from_generator(lambda: (images[numbers] for numbers in chosen), output_signature=spec)
-    return iter(dataset.prefetch(2))
+    return gathered_ahead(images, chosen)
+
+
+def gathered_ahead(images: np.ndarray, chosen: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The chosen images, uint8 [..., H, W, C], gathered by another thread, two of them before they are asked for."""
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(1) as thread:
+        for numbers in chosen:
+            waiting.append(thread.submit(images.__getitem__, numbers))
+            if len(waiting) > 2:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def gathered_on(device: str, images: np.ndarray, chosen: Iterable[np.ndarray]) -> Iterator[tf.Tensor]:
@@ -87,3 +99,8 @@ def gathered_on(device: str, images: np.ndarray, chosen: Iterable[np.ndarray]) -
         with tf.device(device):
             batch = tf.gather(held, numbers)
         yield batch
+
+
+def of_one_call(data: Iterator, count: int):
+    """The next `count` batches as one: uint8 [count, d_steps, N, H, W, C]."""
+    return next(data)[None] if count == 1 else tf.stack([tf.convert_to_tensor(next(data)) for _ in range(count)])

@@ -187,6 +187,11 @@ class DCGAN:
         for average, value in zip(self.ema_generator.variables, self.generator.variables):
             average.assign_sub((average - value) * (1.0 - decay))
 
+    @tf.function
+    def weight_norms(self):
+        """L2 norm over all weights: float32 [2], the generator's and the discriminator's."""
+        return tf.stack([tf.linalg.global_norm(n.trainable_variables) for n in (self.generator, self.discriminator)])
+
     def generate(self, n: int, seed: int = 0, raw: bool = False, batch_size: int = 64) -> np.ndarray:
         """`n` images, uint8 [n, H, W, C], from the averaged generator if there is one (unless `raw`).
 

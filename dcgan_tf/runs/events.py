@@ -11,6 +11,8 @@ import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported qui
 
 # isort: split
 import tensorflow as tf
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
 from dcgan_tf.config import Config
 from dcgan_tf.errors import UserError
@@ -62,23 +64,28 @@ class Events:
 
     def add_step(self, step: int, metrics: dict[str, float], images_per_second: float, gan: DCGAN) -> None:
         """Scalars of every tenth step, and now and then how the weights are distributed."""
-        with _sentences(self._folder), self._writer.as_default(step=step):
-            if step % SCALARS_EVERY == 0:
-                for name, tag in TAGS.items():
-                    tf.summary.scalar(tag, metrics[name])
-                tf.summary.scalar("speed/images_per_second", images_per_second)
-                for name, network in (("generator", gan.generator), ("discriminator", gan.discriminator)):
-                    tf.summary.scalar(f"weight_norm/{name}", tf.linalg.global_norm(network.trainable_variables))
-            if (step + 1) % self._histogram_every == 0:
+        if step % SCALARS_EVERY == 0:
+            g_norm, d_norm = gan.weight_norms().numpy()
+            scalars = {tag: metrics[name] for name, tag in TAGS.items()}
+            scalars |= {"weight_norm/generator": g_norm, "weight_norm/discriminator": d_norm}
+            self._add_scalars(step, scalars | {"speed/images_per_second": images_per_second})
+        if (step + 1) % self._histogram_every == 0:
+            with _sentences(self._folder), self._writer.as_default(step=step):
                 for name, network in gan.networks().items():
                     for variable in network.trainable_variables:
                         tf.summary.histogram(f"weights_{name}/{variable.path.partition('/')[2]}", variable.value)
 
     def add_scores(self, step: int, scores: dict[str, float]) -> None:
         """What was measured after a step."""
+        self._add_scalars(step, {tag: scores[name] for name, tag in SCORE_TAGS.items()})
+
+    def _add_scalars(self, step: int, scalars: dict[str, float]) -> None:
+        # As one event: ten times as fast as one after the other.
+        summary = Summary()
+        for tag, value in scalars.items():
+            summary.MergeFrom(scalar_pb(tag, value))
         with _sentences(self._folder), self._writer.as_default(step=step):
-            for name, tag in SCORE_TAGS.items():
-                tf.summary.scalar(tag, scores[name])
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString(), step)
 
     def add_text(self, step: int, name: str, text: str) -> None:
         """A sentence for whoever looks at the curves."""

@@ -12,12 +12,13 @@ import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported qui
 
 # isort: split
 import keras
+import numpy as np
 import tensorflow as tf
 
 from dcgan_tf.config import Config
 from dcgan_tf.console import Progress, python, say
 from dcgan_tf.datasets.packed import Packed, open_packed
-from dcgan_tf.datasets.pipeline import batches, steps_per_epoch
+from dcgan_tf.datasets.pipeline import batches, of_one_call, steps_per_epoch
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.precision import fastest_precision
@@ -135,7 +136,7 @@ def _train_steps(
         quality, health = Quality(packed.training, past), Health(config, past)
         log = StepLog(gan, run, per_epoch, records, events, quality, health, shown)
         for step, done in calls(first, last, per_epoch, config):
-            batch = tf.stack([next(data) for _ in range(step, done)])
+            batch = of_one_call(data, done - step)
             log.add(step, gan.train_steps(batch, tf.constant(step, tf.int64)))
 
             signal = stop.signal  # once: it may come at any time
@@ -149,7 +150,7 @@ def _train_steps(
                 samples = gallery.sample_grid(gan)
                 gallery.save_sample(run, epoch, index, samples)
                 events.add_image(done - 1, "samples", samples)
-                real = batch[-1, -1, : math.prod(config.grid_shape)].numpy()
+                real = np.asarray(batch[-1, -1, : math.prod(config.grid_shape)])
                 events.add_image(done - 1, "real_batch", grid(real, config.grid_shape[1]))
             is_best = quality.best == done
             if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or signal:
