@@ -19,8 +19,9 @@ KERNELS = ("auto", "plain")
 LATENTS = ("normal", "uniform")
 AUGMENTATIONS = ("none", "translation")
 UPSAMPLINGS = ("transposed", "resize")
+SWITCH = ("off", "on")
 IMAGE_SIZES = (32, 64, 128)
-PRESET_NAMES = ("article", "fast", "paper", "quick", "stable")
+PRESET_NAMES = ("article", "fast", "paper", "lfw", "quick", "stable")
 
 
 def setting(default, help: str, *, one_of=None, at_least=None, at_most=None, above=None, below=None, learned=True):
@@ -83,6 +84,9 @@ class Config:
         "eighth of the side (DiffAugment)",
         one_of=AUGMENTATIONS,
     )
+    flip: str = setting(
+        "off", "mirror half of the real images, drawn anew at each step: faces, not roads", one_of=SWITCH
+    )
     learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
@@ -101,7 +105,7 @@ class Config:
         one_of=KERNELS,
     )
     xla: str = setting(
-        "off", "compile the step with XLA: many times slower on a CPU; on a GPU not measured", one_of=("off", "on")
+        "off", "compile the step with XLA: many times slower on a CPU; on a GPU not measured", one_of=SWITCH
     )
     steps_per_call: int = setting(
         1,
@@ -227,6 +231,10 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": (
         "Radford et al. 2016: N(0, 0.02) weights, 1D:1G, batch 128, z ~ U[-1, 1]",
         {"initializer": "paper", "latent": "uniform", "g_steps": 1, "batch_size": 128},
+    ),
+    "lfw": (
+        "faces, as the slides: z ~ U[-1, 1], two updates of the discriminator for one of the generator, 30 epochs",
+        {"dataset": "lfw", "latent": "uniform", "d_steps": 2, "g_steps": 1, "precision": "auto"},
     ),
     "quick": (
         "minutes on two CPU cores: drawn roads, narrow networks, batch 32, 1D:1G, averaged generator",

@@ -1,6 +1,7 @@
 """Get a data set ready: download or draw it, decode it once, and see what it holds.
 
 python -m dcgan_tf.prepare --dataset=sully_chen --download
+python -m dcgan_tf.prepare --dataset=lfw --download
 python -m dcgan_tf.prepare --dataset=synthetic_road
 python -m dcgan_tf.prepare --dataset=folder --data_dir=my/images --check
 """
@@ -15,9 +16,9 @@ SETTINGS = (
 )
 
 flags.define_config(*SETTINGS)
-flags.define("download", False, "download the set first, if it is not there (sully_chen)")
+flags.define("download", False, "download the set first, if it is not there (sully_chen, lfw)")
 flags.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
-flags.define("url", "", "a mirror's address of the archive, in place of Google Drive")
+flags.define("url", "", "a mirror's address of the archive, in place of the known one")
 flags.define("sha256", "", "SHA-256 of the archive, checked if given")
 flags.define("check", False, "print what the set holds, and write a picture of random samples")
 flags.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")

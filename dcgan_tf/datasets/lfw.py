@@ -22,7 +22,10 @@ def find(data_dir: Path) -> Listing:
       UserError: no such folder, nobody in it, or several sets.
     """
     if not data_dir.is_dir():
-        raise UserError(f"lfw: {data_dir} is not a folder; name the one with LFW's persons with --data_dir=PATH.")
+        raise UserError(
+            f"lfw: {data_dir} is not a folder; get the set with `python -m dcgan_tf.prepare --dataset=lfw --download`, "
+            "or name the one with LFW's persons with --data_dir=PATH."
+        )
     sets: dict[str, list[Listed]] = {}  # by the folder that the persons' folders lie in
     left_out = {}
     for root, _, files in walk(data_dir):
@@ -36,8 +39,8 @@ def find(data_dir: Path) -> Listing:
                 left_out[os.path.relpath(path, data_dir)] = "not a Person/Person_NNNN.jpg"
     if not sets:
         raise UserError(
-            f"lfw: no Person/Person_NNNN.jpg in {data_dir} or a folder below it; unpack LFW there, "
-            "or name its folder with --data_dir=PATH."
+            f"lfw: no Person/Person_NNNN.jpg in {data_dir} or a folder below it; get it with "
+            "`python -m dcgan_tf.prepare --dataset=lfw --download`, or name its folder with --data_dir=PATH."
         )
     if len(sets) > 1:
         one, another, *_ = sorted(sets)

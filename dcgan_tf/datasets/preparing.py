@@ -18,6 +18,12 @@ from dcgan_tf.pictures.grids import grid, save_png
 # Sully Chen's archives on Google Drive; 2018: 63,825 frames, 3.1 GB; 2017: about 45,500 frames, 2.2 GB.
 SULLY_CHEN = {"2018": "1PZWa6H0i1PCH9zuYcIh5Ouk_p-9Gh58B", "2017": "1Ue4XohCOV5YXy57S_5tDfCVqzLr101M7"}
 
+# LFW, funneled (aligned): 13,233 photographs, 243 MB; address and SHA-256 as scikit-learn has them.
+LFW = "https://ndownloader.figshare.com/files/5976015"
+LFW_SHA256 = "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
+# What is in a folder that holds the set already: pattern, and how it is called.
+CONTENTS = {"sully_chen": ("data.txt", "data.txt"), "lfw": ("*_[0-9][0-9][0-9][0-9].jpg", "Person_NNNN.jpg")}
+
 
 def download(config: Config, year: str = "2018", url: str = "", sha256: str = "") -> Path:
     """Download and unpack a data set into its folder; what was interrupted goes on.
@@ -25,8 +31,8 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
     Args:
       config: names the data set and its folder.
       year: which of Sully Chen's sets, "2018" or "2017".
-      url: a mirror's address of the archive, in place of Google Drive.
-      sha256: of the archive, checked if given.
+      url: a mirror's address of the archive (or of another of LFW's: plain, deep-funneled), in place of the known one.
+      sha256: of the archive, checked if given; that of the known LFW is checked always.
 
     Returns:
       the folder.
@@ -34,22 +40,27 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
     Raises:
       UserError: the set cannot be downloaded, or the folder is in use.
     """
-    if config.dataset != "sully_chen":
-        raise UserError(f"--download: {config.dataset} is not downloaded; only sully_chen is.")
+    if config.dataset not in CONTENTS:
+        raise UserError(f"--download: {config.dataset} is not downloaded; only {' and '.join(CONTENTS)} are.")
     if year not in SULLY_CHEN:
         raise UserError(f"--year={year}: it can be {' or '.join(SULLY_CHEN)}.")
-    folder = Path(config.resolved_data_dir)
-    if next(folder.rglob("data.txt"), None):
+    folder, (pattern, called) = Path(config.resolved_data_dir), CONTENTS[config.dataset]
+    if next(folder.rglob(pattern), None):
         say(f"{folder} holds a set already; nothing to download.")
         return folder
     if next(folder.iterdir(), None) if folder.is_dir() else folder.exists():  # known before 3 GB are fetched
-        raise UserError(f"{folder} is in use but holds no data.txt; empty it, or choose another with --data_dir=PATH.")
+        raise UserError(f"{folder} is in use but holds no {called}; empty it, or choose another with --data_dir=PATH.")
     place = folder.absolute()  # "." has no name
-    archive = place.with_name(f"{place.name}_{year}.zip")
-    if url:
-        fetch(url, archive, sha256 or None)
+    if config.dataset == "lfw":
+        ending = ".zip" if url.lower().endswith(".zip") else ".tgz"
+        archive = place.with_name(place.name + ending)
+        fetch(url or LFW, archive, sha256 or (None if url else LFW_SHA256))
     else:
-        fetch_from_google_drive(SULLY_CHEN[year], archive)
+        archive = place.with_name(f"{place.name}_{year}.zip")
+        if url:
+            fetch(url, archive, sha256 or None)
+        else:
+            fetch_from_google_drive(SULLY_CHEN[year], archive)
     unpack(archive, folder)
     say(f"{folder} is unpacked; {archive} is no longer needed.")
     return folder

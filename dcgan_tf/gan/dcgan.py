@@ -19,7 +19,7 @@ from dcgan_tf.gan.precision import fastest_precision
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 METRICS = ("d_loss", "d_loss_real", "d_loss_fake", "d_x", "d_g_z", "d_grad_norm", "g_loss", "g_grad_norm")
 # Added to the update's number: these random numbers are not those of a latent.
-PENALTY, SHOWN_TO_D, SHOWN_BY_G = 1 << 20, 1 << 21, 1 << 22
+PENALTY, SHOWN_TO_D, SHOWN_BY_G, FLIPPED = 1 << 20, 1 << 21, 1 << 22, 1 << 23
 
 
 class DCGAN:
@@ -104,7 +104,7 @@ class DCGAN:
             z = self.latent(step, batches.shape[1], i)
             with tf.GradientTape() as g_tape:
                 fake = self.generator(z, training=True)
-            d_metrics = self.update_discriminator(to_float(batches[i]), fake, step, i)
+            d_metrics = self.update_discriminator(self.flipped(to_float(batches[i]), step, i), fake, step, i)
 
         # The first update of G takes up the forward pass that D was just shown: same z, same weights.
         for j in range(self.config.g_steps):
@@ -156,6 +156,13 @@ class DCGAN:
         gradients = g_tape.gradient(fake, weights, output_gradients=d_tape.gradient(loss, fake))
         self.g_optimizer.apply(gradients, weights)
         return {"g_loss": loss, "g_grad_norm": tf.linalg.global_norm(gradients)}
+
+    def flipped(self, images, step, i):
+        """Real images, half of them mirrored if the config says so; which, is fixed by (seed, step, i)."""
+        if self.config.flip == "off":
+            return images
+        share = self._random("share", (images.shape[0], 1, 1, 1), step, FLIPPED + i)
+        return tf.where(share < 0.5, tf.reverse(images, [2]), images)
 
     def shown(self, images, step, part):
         """The images as D sees them: as they are, or moved at random, by numbers fixed by (seed, step, part)."""

@@ -1,0 +1,46 @@
+"""What fills a hole without a generator: what any completion is compared with."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+
+
+def mean_fill(images: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The hole in the mean colour of the known pixels: uint8 [N, H, W, C], bool [N, H, W] -> uint8 [N, H, W, C]."""
+    counts = known.sum(axis=(1, 2))[:, None]
+    means = (images * known[..., None].astype(np.float64)).sum(axis=(1, 2)) / counts
+    return np.where(known[..., None], images, np.round(means).astype(np.uint8)[:, None, None])
+
+
+def nearest_image(images: np.ndarray, known: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """The hole of the training image whose known pixels differ least (sum of squares); training uint8 [M, H, W, C]."""
+    filled = []
+    for image, k in zip(images, known):
+        wanted = image[k].astype(np.float32).reshape(-1)
+        distances = [
+            np.square(part[:, k].reshape(len(part), -1).astype(np.float32) - wanted).sum(axis=1)
+            for part in np.array_split(training, max(1, len(training) // 512))
+        ]
+        filled.append(np.where(k[..., None], image, training[np.concatenate(distances).argmin()]))
+    return np.stack(filled)
+
+
+def biharmonic(images: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """scikit-image's biharmonic inpainting (Damelin & Hoang 2018): smooth, from the hole's edge alone."""
+    from skimage.restoration import inpaint_biharmonic
+
+    filled = [inpaint_biharmonic(image, ~k, channel_axis=-1) for image, k in zip(images, known)]
+    return np.where(known[..., None], images, np.round(np.clip(filled, 0, 1) * 255).astype(np.uint8))
+
+
+def available() -> list[str]:
+    """The baselines that can be had here; biharmonic needs the extra `inpaint`."""
+    return ["mean_fill", "nearest_image"] + ["biharmonic"] * (importlib.util.find_spec("skimage") is not None)
+
+
+def fill(name: str, images: np.ndarray, known: np.ndarray, training: np.ndarray) -> np.ndarray:
+    if name == "nearest_image":
+        return nearest_image(images, known, training)
+    return {"mean_fill": mean_fill, "biharmonic": biharmonic}[name](images, known)
