@@ -31,10 +31,12 @@ flags.define("output", "", "folder for the results (default: inpainting/step-N i
 
 def main() -> None:
     given = flags.FLAGS
-    from dcgan_tf.runs import inpainting
+    from dcgan_tf.runs.inpainting_inputs import Request
 
     names = "run checkpoint images num_images mask mask_image loss optimizer iterations restarts blend seed benchmark"
-    request = inpainting.Request(**{name: given[name].value for name in names.split()})
+    request = Request(**{name: given[name].value for name in names.split()})
+    from dcgan_tf.runs import inpainting
+
     table, written = inpainting.inpaint(request, given.output or None)
     print(table)
     for path in written:

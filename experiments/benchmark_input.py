@@ -220,7 +220,7 @@ def main() -> None:
         for name in (name for name in PARTS if name in names):
             parts[name] = measures[name](bench)
             print(*map(shown, parts[name]), sep="\n", flush=True)
-    about = {"preset": config.preset, "data_dir": config.resolved_data_dir, "batch_size": config.batch_size}
+    about = {"preset": config.preset, "set": config.data_name, "batch_size": config.batch_size}
     about |= {"cores": CORES, "load_before": round(busy, 2)}
     write_text(Path(FLAGS.output), json.dumps(about | {"parts": parts}, indent=1) + "\n")
     print(f"Median [least, most]; {CORES} cores, load {busy:.1f} before it began. Figures: {FLAGS.output}")

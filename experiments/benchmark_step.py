@@ -181,10 +181,7 @@ def table(found: dict) -> str:
 
 def draw(found: dict, path: Path) -> None:
     """Bars of seconds per step, from fastest to slowest, with the spread over rounds."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure  # without pyplot no display is looked for
 
     rows = sorted(found["variants"].items(), key=lambda item: -np.median(item[1]["seconds"]))
     names = [name.replace("_", " ") for name, _ in rows]
@@ -192,7 +189,8 @@ def draw(found: dict, path: Path) -> None:
     medians = np.array([np.median(v) for v in values])
     spread = np.abs([[m - min(v), max(v) - m] for m, v in zip(medians, values)]).T
     colors = ["#0072B2" if name.startswith("ours") else "#999999" for name in names]
-    figure, axes = plt.subplots(figsize=(9, 0.5 + 0.42 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(9, 0.5 + 0.42 * len(rows)), layout="constrained")
+    axes = figure.subplots()
     axes.barh(names, medians, xerr=spread, color=colors, error_kw={"elinewidth": 1, "capsize": 2})
     for place, (median, most) in enumerate(zip(medians, map(max, values))):
         axes.text(max(median, most) + 0.01 * medians.max(), place, f"{median:.2f}", va="center", fontsize=9)

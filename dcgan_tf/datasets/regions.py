@@ -29,7 +29,7 @@ class Region:
     size: int
 
     def seen(self) -> np.ndarray:
-        """The part as `datasets.images.load` gives it: uint8 [size, size, C]."""
+        """The part as `datasets.images.load` gives it, grey to within 1 of 255: uint8 [size, size, C]."""
         left, top, right, bottom = self.box
         return resized(self.picture[top:bottom, left:right], self.size, self.size)
 

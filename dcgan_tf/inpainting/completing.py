@@ -9,7 +9,8 @@ import numpy as np
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.inpainting.blending import blend
-from dcgan_tf.inpainting.search import OBJECTIVES, OPTIMIZERS, Found, search
+from dcgan_tf.inpainting.options import BLENDS, LOSSES, OPTIMIZERS
+from dcgan_tf.inpainting.search import Found, search
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,9 @@ def complete(
     Raises:
       UserError: a choice that there is not, shapes that do not fit, or an image without hole or with nothing known.
     """
-    for flag, value, allowed in (("loss", loss, OBJECTIVES), ("optimizer", optimizer, OPTIMIZERS)):
+    for flag, value, allowed in (
+        ("loss", loss, LOSSES), ("optimizer", optimizer, OPTIMIZERS), ("blend", blending, BLENDS)
+    ):  # fmt: skip
         if value not in allowed:
             raise UserError(f"--{flag}={value}: it can be {', '.join(allowed)}.")
     for flag, value in (("iterations", iterations), ("restarts", restarts)):

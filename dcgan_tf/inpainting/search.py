@@ -20,6 +20,7 @@ from dcgan_tf.console import Progress
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float
 from dcgan_tf.inpainting.masks import importance
+from dcgan_tf.inpainting.options import LOSSES, OPTIMIZERS
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ OBJECTIVES = {
     "paper": Objective(7, saturating, 0.003),
     "non_saturating": Objective(7, non_saturating, 0.003),
 }
-OPTIMIZERS = ("adam", "momentum")
+assert tuple(OBJECTIVES) == LOSSES
 LEARNING_RATES = {"adam": 0.03, "momentum": 3e-4}
+assert tuple(LEARNING_RATES) == OPTIMIZERS
 # z ~ N(0, 1) has no edge to be clipped at; its own -log density, times this, keeps it where images are.
 NORM_WEIGHT = 0.1
 AT_ONCE = 256  # searches in one batch: bounds memory
@@ -98,7 +100,7 @@ def search(
       objective: one of `OBJECTIVES`.
       iterations: of each start, at least 1.
       restarts: starts of each image, at least 1; start r of image i follows from (seed, i, r).
-      optimizer: one of `OPTIMIZERS`.
+      optimizer: one of `options.OPTIMIZERS`.
       raw: with the generator itself where there is an averaged one.
       starts: float [N, R, latent_dim] in place of drawn ones.
     """

@@ -12,7 +12,7 @@ from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.grids import grid, to_pillow
 
 MISSING = 128  # the grey that holes are shown in
-SCALE = 2  # pixels of a sheet for one of an image
+SIDE = 128  # pixels of a sheet for an image: smaller ones are magnified
 
 
 def masked(images: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -20,10 +20,16 @@ def masked(images: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(known[..., None], images, np.uint8(MISSING))
 
 
+def magnified(images: np.ndarray) -> np.ndarray:
+    """uint8 [N, H, W, C], each pixel repeated so that a side is about `SIDE`."""
+    times = max(1, SIDE // images.shape[1])
+    return images.repeat(times, axis=1).repeat(times, axis=2)
+
+
 def save_sheet(path: Path, columns: dict[str, np.ndarray], gap: int = 4) -> None:
     """A row for each image, a column for each of `columns`: title -> uint8 [N, H, W, C]."""
     stacked = np.stack(list(columns.values()), axis=1)
-    cells = stacked.reshape(-1, *stacked.shape[2:]).repeat(SCALE, axis=1).repeat(SCALE, axis=2)
+    cells = magnified(stacked.reshape(-1, *stacked.shape[2:]))
     pictures = to_pillow(grid(cells, len(columns), gap)).convert("RGB")
     font = ImageFont.load_default(14)
     strip = 22
@@ -39,6 +45,6 @@ def save_sheet(path: Path, columns: dict[str, np.ndarray], gap: int = 4) -> None
 def save_search(path: Path, images: np.ndarray, known: np.ndarray, path_of_proposals: np.ndarray) -> None:
     """The holes as the search fills them, images side by side: proposals uint8 [frames, N, H, W, C], pasted."""
     columns = min(8, len(images))
-    frames = [grid(np.where(known[..., None], images, proposals), columns, 2) for proposals in path_of_proposals]
-    frames = [frame.repeat(SCALE, axis=0).repeat(SCALE, axis=1) for frame in frames]
+    filled = [magnified(np.where(known[..., None], images, proposals)) for proposals in path_of_proposals]
+    frames = [grid(cells, columns, 4) for cells in filled]
     save_gif(path, frames, milliseconds=120, hold=2000)

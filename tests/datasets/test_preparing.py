@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import tarfile
 import threading
 import zipfile
 from functools import partial
@@ -102,6 +103,35 @@ def test_another_archive_than_expected_is_refused_and_not_unpacked(tmp_path):
     with serving(tmp_path / "web") as (address, _), pytest.raises(UserError, match="sha256"):
         preparing.download(driving_config(tmp_path), url=f"{address}/set.zip", sha256="0" * 64)
     assert not (tmp_path / "data/sully_chen").exists()
+
+
+def test_faces_from_a_server(tmp_path):
+    (tmp_path / "web").mkdir()
+    with tarfile.open(tmp_path / "web/lfw-deepfunneled.tgz", "w:gz") as archive:
+        for person in ("Ann_Lee", "Bo"):
+            face = io.BytesIO()
+            Image.new("RGB", (250, 250), "gray").save(face, "JPEG")
+            member = tarfile.TarInfo(f"lfw/{person}/{person}_0001.jpg")
+            member.size = face.tell()
+            face.seek(0)
+            archive.addfile(member, face)
+    config = Config(dataset="lfw", data_dir=str(tmp_path / "data/lfw"), cache_dir=str(tmp_path / "cache"), held_out=0)
+    with serving(tmp_path / "web") as (address, asked):
+        preparing.download(config, url=f"{address}/lfw-deepfunneled.tgz")
+        preparing.download(config, url=f"{address}/lfw-deepfunneled.tgz")
+        assert len(asked) == 1
+    names = [image["name"] for image in open_packed(config).manifest["images"]]
+    assert names == ["Ann_Lee/Ann_Lee_0001.jpg", "Bo/Bo_0001.jpg"]
+
+
+def test_the_known_archive_of_faces_is_checked(tmp_path, monkeypatch):
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/lfw.tgz").write_bytes(b"not LFW")
+    with serving(tmp_path / "web") as (address, _):
+        monkeypatch.setattr(preparing, "LFW", f"{address}/lfw.tgz")
+        with pytest.raises(UserError, match="sha256 .* instead of b47c8422"):
+            preparing.download(Config(dataset="lfw", data_dir=str(tmp_path / "data/lfw")))
+    assert not (tmp_path / "data/lfw").exists()
 
 
 @pytest.mark.parametrize("state", ["other files", "a file"])

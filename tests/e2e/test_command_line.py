@@ -37,7 +37,7 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
     for name in ("run_dir", "fresh", "flagfile"):
         assert f"  --{name}" in lines
     assert "(default: 0.0002)" in end.stdout and "non_saturating, saturating, lsgan, hinge, wgan_gp" in end.stdout
-    for name in ("article", "fast", "paper", "quick", "stable"):
+    for name in ("article", "fast", "paper", "lfw", "quick", "stable"):
         assert f"{name}: " in end.stdout
 
 
@@ -51,6 +51,10 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
             "run checkpoint seed z_file image layers maps stage scaling order style output tensorboard",
         ),
         ("evaluate", "run checkpoint real fake num_images seed inception image_size output"),
+        (
+            "inpaint",
+            "run checkpoint images num_images mask mask_image loss optimizer iterations restarts blend seed benchmark",
+        ),
     ],
 )
 def test_help_of_the_others(without_tensorflow, tmp_path, command, names):
@@ -61,6 +65,9 @@ def test_help_of_the_others(without_tensorflow, tmp_path, command, names):
 
 
 REFUSED = [
+    ("inpaint", "--mask=centre,hole", "--mask=hole: unknown; it can be centre, "),
+    ("inpaint", "--loss=l2", "--loss=l2: it can be slides, paper, non_saturating"),
+    ("inpaint", "--iterations=0", "--iterations=0: it must be at least 1"),
     ("train", "--epoch=3", "epochs"),  # what it resembles is named
     ("train", "--epochs=many", "--epochs=many"),
     ("train", "--epochs=2.5", "--epochs=2.5"),

@@ -1,6 +1,6 @@
-"""The faster forms against the plain ones, and those against loops of the definition."""
+"""The faster layers against TensorFlow's plain operations, and both against loops of the definition."""
 
-import itertools
+import functools
 
 import keras
 import numpy as np
@@ -10,241 +10,319 @@ import tensorflow as tf
 from dcgan_tf.config import preset
 from dcgan_tf.gan import kernels, models
 from dcgan_tf.gan.dcgan import DCGAN, METRICS
-from dcgan_tf.runs import checkpoints
+from dcgan_tf.runs.checkpoints import variables
 from experiments.recipe_parts import make
 
-TINY = {"image_size": 32, "g_width": 4, "d_width": 4, "batch_size": 8, "latent_dim": 6}
-# Smaller map h x w, taps, maps of the larger and of the smaller one: each side of every rule's limit.
-SHAPES = [(2, 2, 5, 3, 7), (4, 4, 5, 6, 8), (4, 6, 4, 5, 3), (8, 8, 5, 4, 6), (6, 8, 4, 3, 5), (16, 16, 5, 3, 4),
-          (16, 16, 5, 5, 4), (12, 10, 4, 6, 2)]  # fmt: skip
+# Of the largest value. In bfloat16 the result is rounded once, by 2**-8 of a value at most; the sums are float32.
+TOLERANCE = {"float32": 1e-5, "bfloat16": 2**-8}
+# Small maps on both sides of each rule's threshold.
+SIDES = [(2, 2), (4, 6), (6, 4), (8, 4), (10, 8), (16, 16)]
+ids = [f"{h}x{w}" for h, w in SIDES]
 
 
-def normal(seed, *shape):
-    return np.random.default_rng(seed).standard_normal(shape).astype("float32")
+@pytest.fixture(autouse=True)
+def no_gpu(monkeypatch):
+    """With one, "auto" means other layers."""
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: [])
 
 
-def operands(shape, batch=3):
-    height, width, k, maps, deeper = shape
-    x, y = normal(0, batch, 2 * height, 2 * width, maps), normal(1, batch, height, width, deeper)
-    return x, y, normal(2, k, k, maps, deeper)
+def agree(ours, wanted, tolerance=1e-5):
+    ours, wanted = (np.asarray(tf.cast(a, tf.float64)) for a in (ours, wanted))
+    assert ours.shape == wanted.shape
+    np.testing.assert_allclose(ours, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
 
 
-def loops(x, kernel):
-    """[N, h, w, D] by the definition: taps from (k - 2) // 2 before pixel 2p on, zeros outside."""
-    k, before = kernel.shape[0], (kernel.shape[0] - 2) // 2
-    n, height, width, _ = x.shape
-    out = np.zeros((n, height // 2, width // 2, kernel.shape[3]))
-    for p, q, i, j in itertools.product(range(height // 2), range(width // 2), range(k), range(k)):
-        row, column = 2 * p + i - before, 2 * q + j - before
-        if 0 <= row < height and 0 <= column < width:
-            out[:, p, q] += x[:, row, column].astype(float) @ kernel[i, j]
-    return out
+def meetings(height, width, k):
+    """(i, j, a, b, row, column): output [i, j] meets pixel [row, column] at tap [a, b], (k - 2) // 2 zeros before."""
+    for i, j, a, b in np.ndindex(height, width, k, k):
+        row, column = 2 * i + a - (k - 2) // 2, 2 * j + b - (k - 2) // 2
+        if 0 <= row < 2 * height and 0 <= column < 2 * width:
+            yield i, j, a, b, row, column
 
 
-def near(ours, plain, tolerance):
-    ours, plain = np.asarray(tf.cast(ours, tf.float32)), np.asarray(tf.cast(plain, tf.float32))
-    np.testing.assert_allclose(ours, plain, atol=tolerance * np.abs(plain).max())
-
-
-def with_gradients(function, *inputs):
-    """(values, gradients by each input for a fixed upstream gradient), compiled."""
-
-    @tf.function
-    def run(*inputs):
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = function(*inputs)
-            upstream = tf.cast(tf.random.stateless_normal(tf.shape(outputs), (0, 9)), outputs.dtype)
-        return outputs, *tape.gradient(outputs, inputs, output_gradients=upstream)
-
-    return run(*map(tf.constant, inputs))
-
-
-def plain_conv(x, kernel):
+def plain_conv2d(x, kernel):
     return tf.nn.conv2d(x, kernel, 2, "SAME")
 
 
-def plain_transpose(y, kernel):
-    shape = (tf.shape(y)[0], 2 * y.shape[1], 2 * y.shape[2], kernel.shape[2])
-    return tf.nn.conv2d_transpose(y, kernel, shape, 2, "SAME")
+def plain_conv2d_transpose(y, kernel):
+    n, height, width, _ = tf.unstack(tf.shape(y))
+    return tf.nn.conv2d_transpose(y, kernel, (n, 2 * height, 2 * width, kernel.shape[2]), 2, "SAME")
 
 
-@pytest.mark.parametrize("shape", SHAPES[:5])
-def test_the_plain_form_is_the_definition(shape):
-    x, y, kernel = operands(shape)
-    near(plain_conv(x, kernel), loops(x, kernel), 1e-5)
-    near(kernels.conv2d(x, kernel), loops(x, kernel), 1e-5)
-    # A transposed convolution is the transposed matrix: <conv(x), y> = <x, transposed(y)> for all x and y.
-    left = np.sum(loops(x, kernel) * y)
-    assert left == pytest.approx(np.sum(x * np.asarray(kernels.conv2d_transpose(y, kernel))), rel=1e-4)
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_float32_values_and_gradients_are_the_plain_ones(shape, batch):
-    x, y, kernel = operands(shape, batch)
-    for ours, plain, inputs in (
-        (kernels.conv2d, plain_conv, (x, kernel)),
-        (kernels.conv2d_transpose, plain_transpose, (y, kernel)),
-    ):
-        for one, other in zip(with_gradients(ours, *inputs), with_gradients(plain, *inputs)):
-            near(one, other, 1e-5)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_bfloat16_is_float32_within_its_rounding(shape):
-    """Each result is a float32 sum rounded once to 8 bits, 2^-9 of it at most; values and all gradients."""
-    x, y, kernel = (tf.cast(a, tf.bfloat16) for a in operands(shape))
-    for ours, plain, inputs in (
-        (kernels.conv2d, plain_conv, (x, kernel)),
-        (kernels.conv2d_transpose, plain_transpose, (y, kernel)),
-    ):
-        upstream_rounded = with_gradients(ours, *inputs)
-        exact = with_gradients(lambda *i, plain=plain: plain(*(tf.cast(a, tf.float32) for a in i)), *inputs)
-        near(upstream_rounded[0], exact[0], 2**-8)
-        for one, other in zip(upstream_rounded[1:], exact[1:]):  # here the upstream gradient is rounded too
-            near(one, other, 2**-7)
-        assert all(value.dtype == tf.bfloat16 for value in upstream_rounded)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_each_form_alone_is_the_plain_one(shape):
-    """Whatever the rules take for this shape."""
-    x, y, kernel = operands(shape)
-    near(kernels.conv2d_transpose_by_phases(y, kernel), plain_transpose(y, kernel), 1e-5)
-    near(kernels.conv2d_transpose_by_sub_pixels(y, kernel), plain_transpose(y, kernel), 1e-5)
-    seen = np.asarray(kernels.patches(x, shape[2]))
-    near(seen @ kernel.reshape(-1, shape[4]), loops(x, kernel).reshape(-1, shape[4]), 1e-5)
+def plain_kernel_gradient(x, dy, shape):
+    kernel = tf.zeros(shape, x.dtype)
     with tf.GradientTape() as tape:
-        tape.watch(k := tf.constant(kernel))
-        value = tf.reduce_sum(plain_conv(x, k) * y)
-    near(kernels.kernel_gradient(x, y, kernel.shape), tape.gradient(value, k), 1e-5)
+        tape.watch(kernel)
+        y = plain_conv2d(x, kernel)
+    return tape.gradient(y, kernel, output_gradients=dy)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_second_gradients_are_the_plain_ones(shape):
-    """A gradient penalty's: of |d conv / d x|^2 by the kernel, and back through the transposed one."""
-    x, y, kernel = operands(shape)
-
-    def penalty(function):
-        def value(inputs, kernel):
-            with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                out = tf.reduce_sum(tf.tanh(function(inputs, kernel)))
-            return tf.reduce_sum(tf.square(tape.gradient(out, inputs)))
-
-        return value
-
-    for ours, plain, inputs in (
-        (kernels.conv2d, plain_conv, x), (kernels.conv2d_transpose, plain_transpose, y),
-    ):  # fmt: skip
-        pairs = zip(with_gradients(penalty(ours), inputs, kernel), with_gradients(penalty(plain), inputs, kernel))
-        for one, other in pairs:
-            near(one, other, 1e-4)
-
-
-@pytest.mark.parametrize("shape", [SHAPES[1], SHAPES[3], SHAPES[5], SHAPES[6]])
-def test_the_number_of_images_may_be_unknown(shape):
-    x, y, kernel = operands(shape)
-    for function, inputs in ((kernels.conv2d, x), (kernels.conv2d_transpose, y)):
-        compiled = tf.function(function, [tf.TensorSpec((None, *inputs.shape[1:])), tf.TensorSpec(kernel.shape)])
-        for n in (1, 3):
-            near(compiled(inputs[:n], kernel), function(inputs[:n], kernel), 1e-6)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_batch_norm_is_its_formula(dtype):
-    """In float64; the gradient by x as Ioffe & Szegedy 2015 have it."""
-    x = np.asarray(tf.cast(tf.cast(3 + 2 * normal(0, 5, 4, 6, 7), dtype), tf.float32)).astype(float)
-    gamma, beta, upstream = normal(1, 7).astype(float), normal(2, 7).astype(float), normal(3, 5, 4, 6, 7).astype(float)
-    if dtype == "bfloat16":
-        upstream = np.asarray(tf.cast(tf.cast(upstream, dtype), tf.float64))
-    with tf.GradientTape() as tape:
-        inputs = [tf.constant(x, dtype), tf.constant(gamma, tf.float32), tf.constant(beta, tf.float32)]
-        tape.watch(inputs)
-        outputs, mean, variance = kernels.batch_norm(*inputs, 1e-3)
-    gradients = tape.gradient(outputs, inputs, output_gradients=tf.constant(upstream, dtype))
-
-    axes, count = (0, 1, 2), 5 * 4 * 6
-    true_mean, true_variance = x.mean(axes), x.var(axes)
-    normed = (x - true_mean) / np.sqrt(true_variance + 1e-3)
-    assert mean.dtype == variance.dtype == tf.float32
-    np.testing.assert_allclose(mean, true_mean, rtol=1e-5)
-    np.testing.assert_allclose(variance, true_variance, rtol=1e-5)  # biased, as Keras keeps it
-    tolerance = 1e-5 if dtype == "float32" else 2**-8
-    near(outputs, normed * gamma + beta, tolerance)
-    by_gamma, by_beta = (upstream * normed).sum(axes), upstream.sum(axes)
-    by_x = gamma / np.sqrt(true_variance + 1e-3) * (upstream - by_beta / count - normed * by_gamma / count)
-    for ours, true in zip(gradients, (by_x, by_gamma, by_beta)):
-        near(ours, true, tolerance)
-
-
-@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
-def test_networks_of_either_layers_are_the_same_with_the_same_weights(upsampling, tmp_path):
-    sizes = {"image_size": 32, "width": 4}
-    z, images = normal(0, 6, 6), normal(1, 6, 32, 32, 3)
-    for network, settings, inputs in (
-        (models.Generator, {"latent_dim": 6, "upsampling": upsampling}, z), (models.Discriminator, {}, images),
-    ):  # fmt: skip
-        fast = network(**sizes, **settings, layer_set=kernels.layer_set("auto"))
-        plain = network(**sizes, **settings, layer_set=kernels.layer_set("plain"), seed=3)
-        for one in (fast, plain):
-            one(inputs)
-        named = [[(v.path.partition("/")[2], tuple(v.shape)) for v in one.variables] for one in (fast, plain)]
-        assert named[0] == named[1]
-        plain.set_weights(fast.get_weights())
-        near(fast(inputs, training=True), plain(inputs, training=True), 1e-5)
-        for ours, theirs in zip(fast.get_weights(), plain.get_weights()):  # the moving statistics have moved alike
-            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
-        near(fast(inputs, training=False), plain(inputs, training=False), 1e-5)
-        fast.save(tmp_path / "network.keras")
-        near(keras.models.load_model(tmp_path / "network.keras")(inputs), fast(inputs), 1e-5)
-
-
-def test_which_layers_are_taken(monkeypatch):
-    assert kernels.layer_set("plain") is models.KERAS
-    assert kernels.layer_set("auto").conv is kernels.Conv2D
-    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0"])
-    assert kernels.layer_set("auto") == models.KERAS._replace(batch_norm=kernels.BatchNormalization)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{}, {"d_steps": 2, "g_steps": 1}, {"loss": "wgan_gp"}, {"upsampling": "resize", "augment": "translation"}],
-)
-def test_a_step_is_the_plain_one(settings):
-    """Adam's first steps move a weight by the rate in its gradient's sign, and rounding has a say in those near 0."""
-    gans = [DCGAN(preset("article", **TINY | settings, kernels=name)) for name in ("auto", "plain")]
+def draw(side, k=5, maps=(3, 6), n=2, dtype="float32"):
+    """x [n, 2h, 2w, C], y [n, h, w, D] and kernel [k, k, C, D], none symmetric, as bfloat16 rounds them."""
+    (h, w), (c, d) = side, maps
     rng = np.random.default_rng(0)
-    batch = rng.integers(0, 256, (gans[0].config.d_steps, 8, 32, 32, 3), np.uint8)
-    ours, plain = ({k: float(v) for k, v in gan.train_step(batch, tf.constant(0, tf.int64)).items()} for gan in gans)
-    assert ours == pytest.approx(plain, rel=2e-2)
-    for one, other in zip(*(gan.generator.variables + gan.discriminator.variables for gan in gans)):
-        assert np.linalg.norm(one.numpy() - other.numpy()) <= 0.02 * np.linalg.norm(other.numpy()), one.path
+    shapes = (n, 2 * h, 2 * w, c), (n, h, w, d), (k, k, c, d)
+    return [tf.cast(tf.constant(rng.normal(size=shape), tf.bfloat16), dtype) for shape in shapes]
 
 
-def test_several_steps_in_one_call_are_the_steps_bit_for_bit():
-    one_by_one, at_once = (DCGAN(preset("article", **TINY, ema=0.9)) for _ in range(2))
-    batches = np.random.default_rng(0).integers(0, 256, (3, 1, 8, 32, 32, 3), np.uint8)
-    rows = [one_by_one.train_step(batch, tf.constant(7 + k, tf.int64)) for k, batch in enumerate(batches)]
-    together = at_once.train_steps(tf.constant(batches), tf.constant(7, tf.int64)).numpy()
-    np.testing.assert_array_equal(together, [[float(row[name]) for name in METRICS] for row in rows])
-    for one, other in zip(*(checkpoints.variables(gan).values() for gan in (one_by_one, at_once))):
-        np.testing.assert_array_equal(one.numpy(), other.numpy())
+def value_and_gradients(form, x, kernel, dy):
+    with tf.GradientTape() as tape:
+        tape.watch((x, kernel))
+        y = form(x, kernel)
+    return y, *tape.gradient(y, (x, kernel), output_gradients=dy)
 
 
-def test_half_of_the_real_images_are_mirrored_at_random():
-    gan = DCGAN(preset("article", **TINY, flip="on"))
-    images = tf.constant(normal(0, 400, 4, 4, 3))
-    flipped = gan.flipped(images, tf.constant(5, tf.int64), 0).numpy()
-    mirrored = np.array([np.array_equal(f, i[:, ::-1]) for f, i in zip(flipped, images.numpy())])
-    as_they_were = np.array([np.array_equal(f, i) for f, i in zip(flipped, images.numpy())])
-    assert (mirrored ^ as_they_were).all() and 150 < mirrored.sum() < 250
-    assert not np.array_equal(flipped, gan.flipped(images, tf.constant(6, tf.int64), 0).numpy())
-    assert DCGAN(preset("article", **TINY)).flipped(images, 5, 0) is images
+@pytest.mark.parametrize("k", [4, 5])
+def test_every_form_is_the_loop_of_its_definition(k):
+    x, y, kernel = draw((2, 3), k, (2, 3))
+    images, maps, taps = (a.numpy().astype(np.float64) for a in (x, y, kernel))
+    conv, transposed, gradient = np.zeros(y.shape), np.zeros(x.shape), np.zeros(kernel.shape)
+    seen = np.zeros((2, 2, 3, k, k, 2))
+    for i, j, a, b, row, column in meetings(2, 3, k):
+        conv[:, i, j] += images[:, row, column] @ taps[a, b]
+        transposed[:, row, column] += maps[:, i, j] @ taps[a, b].T
+        gradient[a, b] += images[:, row, column].T @ maps[:, i, j]
+        seen[:, i, j, a, b] = images[:, row, column]
+    for form in (kernels.conv2d, plain_conv2d):
+        agree(form(x, kernel), conv)
+    for form in (
+        kernels.conv2d_transpose,
+        kernels.conv2d_transpose_by_phases,
+        kernels.conv2d_transpose_by_sub_pixels,
+        plain_conv2d_transpose,
+    ):
+        agree(form(y, kernel), transposed)
+    for form in (kernels.kernel_gradient, plain_kernel_gradient):
+        agree(form(x, y, kernel.shape), gradient)
+    agree(kernels.patches(x, k), seen.reshape(2 * 2 * 3, k * k * 2), 0)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("maps", [(3, 6), (6, 3), (1, 8)], ids=str)
+@pytest.mark.parametrize("k", [4, 5])
+@pytest.mark.parametrize("side", SIDES, ids=ids)
+def test_values_and_gradients_are_the_plain_forms(side, k, maps, dtype):
+    x, y, kernel = draw(side, k, maps, dtype=dtype)
+    exact = draw(side, k, maps)
+    for ours, plain, into, out in (
+        (kernels.conv2d, plain_conv2d, 0, 1),
+        (kernels.conv2d_transpose, plain_conv2d_transpose, 1, 0),
+    ):
+        results = value_and_gradients(ours, (x, y)[into], kernel, (x, y)[out])
+        for result, wanted in zip(results, value_and_gradients(plain, exact[into], exact[2], exact[out])):
+            assert result.dtype == dtype
+            agree(result, wanted, TOLERANCE[dtype])
+    for form in (kernels.conv2d_transpose_by_phases, kernels.conv2d_transpose_by_sub_pixels):
+        agree(form(y, kernel), plain_conv2d_transpose(*exact[1:]), TOLERANCE[dtype])
+    agree(
+        kernels.kernel_gradient(x, y, kernel.shape), plain_kernel_gradient(*exact[:2], kernel.shape), TOLERANCE[dtype]
+    )
+
+
+def slope(form, x, kernel):
+    """How the gradients' norms depend on both: what a gradient penalty needs. The sine makes each depend on each."""
+    with tf.GradientTape() as outer:
+        outer.watch((x, kernel))
+        _, dx, dkernel = value_and_gradients(lambda *both: tf.sin(form(*both)), x, kernel, None)
+        norms = tf.norm(dx) + tf.norm(dkernel)
+    return norms, *outer.gradient(norms, (x, kernel))
+
+
+@pytest.mark.parametrize("maps", [(3, 6), (6, 3)], ids=str)
+@pytest.mark.parametrize("k", [4, 5])
+@pytest.mark.parametrize("side", [(2, 2), (4, 6), (8, 4), (16, 16)], ids=str)
+def test_gradients_of_gradients_are_the_plain_forms_for_any_batch(side, k, maps):
+    for ours, plain, into in (
+        (kernels.conv2d, plain_conv2d, 0),
+        (kernels.conv2d_transpose, plain_conv2d_transpose, 1),
+    ):
+        unknown = tf.TensorSpec((None, *draw(side, k, maps)[into].shape[1:]))
+        any_batch = tf.function(functools.partial(slope, ours), (unknown, tf.TensorSpec((k, k, *maps))))
+        for n in (1, 3):
+            inputs = draw(side, k, maps, n)
+            x, kernel = inputs[into], 0.1 * inputs[2]
+            wanted = slope(plain, x, kernel)
+            for results in (any_batch(x, kernel), slope(ours, x, kernel)):
+                for result, value in zip(results, wanted):
+                    agree(result, value)
+
+
+def norm_closed_form(x, gamma, beta, dy, epsilon):
+    """(y, mean, variance, dx, dgamma, dbeta) in float64: Ioffe & Szegedy 2015, section 3."""
+    x, gamma, beta, dy = (np.asarray(tf.cast(a, tf.float64)) for a in (x, gamma, beta, dy))
+    axes = (0, 1, 2)
+    mean, variance = x.mean(axes), x.var(axes)
+    deviation = np.sqrt(variance + epsilon)
+    unit = (x - mean) / deviation
+    dx = gamma / deviation * (dy - dy.mean(axes) - unit * (dy * unit).mean(axes))
+    return unit * gamma + beta, mean, variance, dx, (dy * unit).sum(axes), dy.sum(axes)
+
+
+def norm_inputs(shape, dtype="float32"):
+    rng = np.random.default_rng(3)
+    x, dy = (tf.constant(rng.normal(loc, 1 + np.arange(shape[-1]), shape), dtype) for loc in (2, 0))
+    gamma, beta = (tf.constant(rng.normal(loc, 0.3, shape[-1]), tf.float32) for loc in (1, 0))
+    return x, gamma, beta, dy
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", [(1, 1, 2, 3), (1, 4, 6, 2), (5, 3, 2, 4)], ids=str)
+def test_batch_norm_is_the_closed_form(shape, dtype):
+    x, gamma, beta, dy = norm_inputs(shape, dtype)
+    epsilon = 0.1  # large enough to be seen
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *shape[1:]), dtype)] * 2)
+    def any_batch(x, dy):
+        with tf.GradientTape() as tape:
+            tape.watch((x, gamma, beta))
+            y, mean, variance = kernels.batch_norm(x, gamma, beta, epsilon)
+        return y, mean, variance, *tape.gradient(y, (x, gamma, beta), output_gradients=dy)
+
+    for i, (result, wanted) in enumerate(zip(any_batch(x, dy), norm_closed_form(x, gamma, beta, dy, epsilon))):
+        as_x = i in (0, 3)  # all but y and dx are float32, and as exact
+        assert result.dtype == (dtype if as_x else "float32")
+        agree(result, wanted, TOLERANCE[dtype if as_x else "float32"])
+
+
+def test_batch_norms_gradient_has_the_right_slope():
+    """By central differences of the closed form. (tf.nn.moments, which Keras takes, errs by a few hundredths here.)"""
+    x, gamma, beta, dy = norm_inputs((2, 3, 4, 2))
+    towards = np.random.default_rng(4).normal(size=x.shape)
+
+    def component(x, gamma, dy):
+        return np.sum(norm_closed_form(x, gamma, beta, dy, 0.1)[3] * towards)
+
+    with tf.GradientTape() as outer:
+        outer.watch((x, gamma, dy))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = kernels.batch_norm(x, gamma, beta, 0.1)[0]
+        dx = tape.gradient(y, x, output_gradients=dy)
+        along = tf.reduce_sum(dx * tf.constant(towards, tf.float32))
+    inputs = [a.numpy().astype(np.float64) for a in (x, gamma, dy)]
+    for which, ours in enumerate(outer.gradient(along, (x, gamma, dy))):
+        wanted = np.zeros(ours.shape)
+        for at in np.ndindex(*ours.shape):
+            moved = [[a.copy() for a in inputs] for _ in range(2)]
+            for sign, m in zip((1, -1), moved):
+                m[which][at] += sign * 1e-4
+            wanted[at] = (component(*moved[0]) - component(*moved[1])) / 2e-4
+        agree(ours, wanted)
+
+
+def pair(network, *shape, **settings):
+    """(faster, plain) with the same weights, all of them away from their initial values."""
+    built = []
+    for name in ("auto", "plain"):
+        built.append(network(**settings, layer_set=kernels.layer_set(name)))
+        built[-1](np.zeros((1, *shape), "float32"))
+    faster, plain = built
+    assert [(v.path, v.shape, v.dtype) for v in faster.variables] == [
+        (v.path, v.shape, v.dtype) for v in plain.variables
+    ]
+    rng = np.random.default_rng(0)
+    plain.set_weights([w + 0.1 * np.abs(rng.normal(size=w.shape)) for w in plain.get_weights()])
+    faster.set_weights(plain.get_weights())
+    return faster, plain
+
+
+NETWORKS = [
+    (models.Generator, {"latent_dim": 6}, (6,)),
+    (models.Generator, {"latent_dim": 6, "upsampling": "resize"}, (6,)),
+    (models.Discriminator, {}, (64, 64, 3)),
+]
+of_networks = pytest.mark.parametrize("network, settings, shape", NETWORKS, ids=["g", "g_resize", "d"])
+
+
+# Rounding adds up over the layers, and in mixed_bfloat16 each of the four or five in a row rounds its outputs.
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 5e-5), ("mixed_bfloat16", 5 * 2**-8)])
+@of_networks
+def test_networks_of_either_layers_agree(network, settings, shape, dtype, tolerance):
+    faster, plain = pair(network, *shape, **settings, width=6, dtype=dtype)
+    own = {type(layer) for layer in faster.sequence} & set(kernels.layer_set("auto"))
+    assert len(own) == 2 and not own & {type(layer) for layer in plain.sequence}
+    x = np.random.default_rng(1).normal(size=(4, *shape)).astype("float32")
+    for training in (False, True, False):  # the last with the statistics that training has moved
+        agree(faster(x, training=training), plain(x, training=training), tolerance)
+    for ours, wanted in zip(faster.variables, plain.variables):
+        agree(ours, wanted, max(tolerance, 1e-4))  # a variance may be much smaller than its summands
+
+
+@of_networks
+def test_weights_saved_from_either_load_in_the_other(network, settings, shape, tmp_path):
+    x = np.random.default_rng(1).normal(size=(2, *shape)).astype("float32")
+    saving, loading = pair(network, *shape, **settings, width=4), pair(network, *shape, **settings, width=4, seed=1)
+    for ours, theirs in zip(saving, loading[::-1]):
+        ours.save(tmp_path / "whole.keras")
+        theirs.load_weights(tmp_path / "whole.keras")
+        agree(theirs(x), ours(x))
+        agree(keras.models.load_model(tmp_path / "whole.keras")(x), ours(x))
+
+
+def test_layer_set_takes_what_suits_the_machine(monkeypatch):
+    assert kernels.layer_set("plain") is models.KERAS
+    ours = (kernels.Conv2D, kernels.Conv2DTranspose, kernels.ResizeConvolution, kernels.BatchNormalization)
+    assert kernels.layer_set("auto") == ours
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["one"] * (kind == "GPU"))
+    assert kernels.layer_set("auto") == (*models.KERAS[:3], kernels.BatchNormalization)
+    assert kernels.layer_set("plain") is models.KERAS
+
+
+def small(**settings) -> DCGAN:
+    settings = {"g_width": 4, "d_width": 4, "batch_size": 8, "latent_dim": 6, "image_size": 32} | settings
+    return DCGAN(preset("article", **settings))
+
+
+def batches_of(config, steps):
+    shape = (steps, config.d_steps, config.batch_size, 32, 32, config.channels)
+    return np.random.default_rng(5).integers(0, 256, shape, np.uint8)
+
+
+def whole_moments(x, axes, keepdims=False):
+    """tf.nn.moments, without its stop_gradient: it is right for gradients and wrong for theirs, as in a penalty."""
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    variance = tf.reduce_mean(tf.square(x - mean), axes, keepdims=True)
+    return (mean, variance) if keepdims else (tf.squeeze(mean, axes), tf.squeeze(variance, axes))
+
+
+OTHER = {"d_steps": 2, "g_steps": 1, "upsampling": "resize", "augment": "translation"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"loss": "wgan_gp"}, OTHER], ids=["article", "wgan_gp", "other"])
+def test_three_steps_with_either_kernels_agree(settings, monkeypatch):
+    if "loss" in settings:
+        monkeypatch.setattr(tf.nn, "moments", whole_moments)
+    faster, plain = (small(**settings, kernels=name) for name in ("auto", "plain"))
+    start = {name: v.numpy() for name, v in variables(plain).items()}
+    for step, batches in enumerate(batches_of(plain.config, 3)):
+        ours, wanted = (gan.train_step(tf.constant(batches), tf.constant(step, tf.int64)) for gan in (faster, plain))
+        for name in METRICS:
+            assert float(ours[name]) == pytest.approx(float(wanted[name]), rel=1e-4), name
+    ours, wanted = variables(faster), variables(plain)
+    assert ours.keys() == wanted.keys() == start.keys()
+    for name, value in wanted.items():
+        # How they moved, all together: Adam's first step is lr * sign(gradient), so that a weight whose gradient is all
+        # but zero may step to the other side.
+        error = np.linalg.norm(ours[name].numpy() - value.numpy())
+        assert error <= 1e-3 * np.linalg.norm(value.numpy() - start[name]), name
+
+
+@pytest.mark.parametrize("kernels", ["auto", "plain"])
+def test_steps_in_one_call_are_the_same_steps_bit_for_bit(kernels):
+    single, block = (small(kernels=kernels, d_steps=2, ema=0.9) for _ in range(2))
+    batches = tf.constant(batches_of(single.config, 3))
+    rows = [single.train_step(batches[k], tf.constant(7 + k, tf.int64)) for k in range(3)]
+    np.testing.assert_array_equal(
+        block.train_steps(batches, tf.constant(7, tf.int64)), [[row[name] for name in METRICS] for row in rows]
+    )
+    ours, wanted = variables(block), variables(single)
+    assert ours.keys() == wanted.keys()
+    for name, value in ours.items():
+        np.testing.assert_array_equal(value.numpy(), wanted[name].numpy(), err_msg=name)
 
 
 def test_spectral_normalisation_takes_the_layers_as_they_are():
     """A part of the recipe study that replaces layers by their settings."""
-    names = [layer.name for layer in make(preset("article", **TINY), spectral="with_bn").discriminator.sequence]
-    assert names == [layer.name for layer in DCGAN(preset("article", **TINY)).discriminator.sequence]
+    config = small().config
+    names = [layer.name for layer in make(config, spectral="with_bn").discriminator.sequence]
+    assert names == [layer.name for layer in DCGAN(config).discriminator.sequence]

@@ -1,4 +1,8 @@
-"""Adam against its formula, and against Keras's of the same states."""
+"""Adam in one operation against the formula, in NumPy and float64, and against Keras's."""
+
+import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -7,58 +11,126 @@ import tensorflow as tf
 
 from dcgan_tf.gan.optimizers import Adam
 
-SETTINGS = {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.999, "epsilon": 1e-8}
+# The decays are short and epsilon is large, so that bias correction and epsilon weigh within a few steps.
+SETTINGS = {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}
+SHAPES = ((3, 2), (4,), ())
 
 
-def weights():
+def starts() -> list[np.ndarray]:
     rng = np.random.default_rng(0)
-    return [
-        keras.Variable(rng.standard_normal(shape).astype("float32"), name=f"w{i}")
-        for i, shape in enumerate([(3, 4), (5,)])
-    ]
+    return [rng.normal(size=shape).astype("float32") for shape in SHAPES]
 
 
-def gradients(step):
-    rng = np.random.default_rng(step + 1)
-    return [rng.standard_normal(shape).astype("float32") for shape in [(3, 4), (5,)]]
+def gradients(step: int) -> list[np.ndarray]:
+    """Some as large as 1, some far below epsilon."""
+    rng = np.random.default_rng(1 + step)
+    return [(rng.normal(size=s) * 10.0 ** -rng.integers(0, 5, s)).astype("float32") for s in SHAPES]
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_it_is_the_formula(compiled):
-    """Kingma & Ba 2015 in float64, to 1e-6."""
-    variables, adam = weights(), Adam(**SETTINGS)
-    adam.build(variables)
-
-    def apply(*grads):
-        adam.apply(list(grads), variables)
-
-    apply = tf.function(apply) if compiled else apply
-    w = [v.numpy().astype(float) for v in variables]
-    m, v = [0 * a for a in w], [0 * a for a in w]
-    for step in range(5):
-        apply(*map(tf.constant, gradients(step)))
-        for i, g in enumerate(gradients(step)):
-            m[i] = 0.5 * m[i] + 0.5 * g
-            v[i] = 0.999 * v[i] + 0.001 * g.astype(float) ** 2
-            rate = 0.01 * np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.5 ** (step + 1))
-            w[i] = w[i] - rate * m[i] / (np.sqrt(v[i]) + 1e-8)
-            np.testing.assert_allclose(variables[i].numpy(), w[i], rtol=1e-6, atol=1e-6)
-    assert int(adam.iterations) == 5
+def formula(weights, steps, lr, beta1, beta2, epsilon):
+    """Kingma & Ba 2015, algorithm 1, with epsilon moved inside as at the end of their section 2."""
+    weights = [w.astype(np.float64) for w in weights]
+    m, v = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    for t in range(1, steps + 1):
+        for i, gradient in enumerate(gradients(t - 1)):
+            m[i] = beta1 * m[i] + (1 - beta1) * gradient
+            v[i] = beta2 * v[i] + (1 - beta2) * gradient.astype(np.float64) ** 2
+            weights[i] = weights[i] - lr * np.sqrt(1 - beta2**t) / (1 - beta1**t) * m[i] / (np.sqrt(v[i]) + epsilon)
+    return weights, m, v
 
 
-def test_it_goes_on_where_keras_stopped_and_the_other_way_round():
-    optimizers, sets = [Adam(**SETTINGS), keras.optimizers.Adam(**SETTINGS)], [weights(), weights()]
-    for optimizer, variables in zip(optimizers, sets):
-        optimizer.build(variables)
-        for step in range(3):
-            optimizer.apply([tf.constant(g) for g in gradients(step)], variables)
-    states = [[v.numpy() for v in optimizer.variables] for optimizer in optimizers]
-    names = [[v.path.partition("/")[2] for v in optimizer.variables] for optimizer in optimizers]
-    assert names[0] == names[1]
-    for optimizer, state in zip(optimizers, states[::-1]):
-        for variable, value in zip(optimizer.variables, state):
-            variable.assign(value)
-    for optimizer, variables in zip(optimizers, sets):
-        optimizer.apply([tf.constant(g) for g in gradients(3)], variables)
-    for ours, theirs in zip(*sets):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+def new(adam):
+    weights = [keras.Variable(w, name=f"w{i}") for i, w in enumerate(starts())]
+    optimizer = adam(**SETTINGS)
+    optimizer.build(weights)
+    return optimizer, weights
+
+
+def advance(optimizer, weights, steps):
+    for step in steps:
+        optimizer.apply([tf.constant(g) for g in gradients(step)], weights)
+
+
+def agree(ours, wanted):
+    assert len(ours) == len(wanted)
+    for mine, theirs in zip(ours, wanted):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "function"])
+def test_six_steps_are_the_formulas(graph):
+    optimizer, weights = new(Adam)
+    apply = tf.function(lambda gradients: optimizer.apply(gradients, weights)) if graph else None
+    for step in range(6):
+        if graph:
+            apply([tf.constant(g) for g in gradients(step)])
+        else:
+            advance(optimizer, weights, [step])
+    wanted, m, v = formula(starts(), 6, *SETTINGS.values())
+    agree(weights, wanted)
+    slots = {variable.name: variable for variable in optimizer.variables}
+    agree([slots[f"w{i}_momentum"] for i in range(3)], m)
+    agree([slots[f"w{i}_velocity"] for i in range(3)], v)
+    assert int(optimizer.iterations) == 6
+
+
+def test_variables_are_those_of_keras():
+    named = [[(v.name, v.shape, v.dtype) for v in new(adam)[0].variables] for adam in (Adam, keras.optimizers.Adam)]
+    assert named[0] == named[1]
+    assert new(Adam)[0].name.startswith("adam")  # the first part of each path
+
+
+@pytest.mark.parametrize("first, second", [(Adam, keras.optimizers.Adam), (keras.optimizers.Adam, Adam)])
+def test_either_continues_from_the_others_state(first, second):
+    (one, weights), (other, others) = new(first), new(second)
+    advance(one, weights, range(3))
+    for source, target in zip([*one.variables, *weights], [*other.variables, *others]):
+        target.assign(source)
+    advance(other, others, range(3, 6))
+    agree(others, formula(starts(), 6, *SETTINGS.values())[0])
+    assert int(other.iterations) == 6
+
+
+def test_learning_rate_may_change_between_steps():
+    optimizer, weights = new(Adam)
+    advance(optimizer, weights, [0])
+    before = [w.numpy() for w in weights]
+    optimizer.learning_rate.assign(0.0)
+    advance(optimizer, weights, [1])
+    agree(weights, before)
+
+
+# Two devices must be there before TensorFlow starts: a process of its own.
+TWO_DEVICES = """
+import json
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.gan.test_optimizers import Adam, gradients, new
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    optimizer, weights = new(Adam)
+
+
+@tf.function
+def step(gradients):
+    def replica():
+        share = 0.25 + 0.5 * tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
+        optimizer.apply([share * g for g in gradients], weights)
+
+    strategy.run(replica)
+
+
+for t in range(3):
+    step([tf.constant(g) for g in gradients(t)])
+print(json.dumps([[w.value.values[i].numpy().tolist() for w in weights] for i in (0, 1)]))
+"""
+
+
+def test_two_mirrored_devices_step_by_the_sum_of_their_gradients():
+    done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for weights in json.loads(done.stdout.splitlines()[-1]):
+        agree(weights, formula(starts(), 3, *SETTINGS.values())[0])

@@ -159,3 +159,14 @@ def test_an_image_does_not_change_when_more_are_drawn():
     gan = small()
     np.testing.assert_array_equal(gan.generate(3, seed=4), gan.generate(9, seed=4)[:3])
     assert gan.generate(0).shape == (0, 32, 32, 3)
+
+
+def test_half_of_the_real_images_are_mirrored_at_random():
+    gan = small(flip="on")
+    images = tf.constant(np.random.default_rng(0).standard_normal((400, 4, 4, 3)).astype("float32"))
+    flipped = gan.flipped(images, tf.constant(5, tf.int64), 0).numpy()
+    mirrored = np.array([np.array_equal(f, i[:, ::-1]) for f, i in zip(flipped, images.numpy())])
+    as_they_were = np.array([np.array_equal(f, i) for f, i in zip(flipped, images.numpy())])
+    assert (mirrored ^ as_they_were).all() and 150 < mirrored.sum() < 250
+    assert not np.array_equal(flipped, gan.flipped(images, tf.constant(6, tf.int64), 0).numpy())
+    assert small().flipped(images, 5, 0) is images

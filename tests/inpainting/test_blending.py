@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from dcgan_tf.errors import UserError
 from dcgan_tf.inpainting.blending import blend, poisson
 
 
@@ -46,8 +45,3 @@ def test_known_pixels_stay_bit_for_bit_and_values_in_range(how):
     np.testing.assert_array_equal(result[known], images[known])
     if how == "paste":
         np.testing.assert_array_equal(result[~known], proposals[~known])
-
-
-def test_an_unknown_way_is_a_sentence():
-    with pytest.raises(UserError, match="--blend=mix: it can be poisson or paste"):
-        blend(np.zeros((1, 4, 4, 1), np.uint8), np.zeros((1, 4, 4, 1), np.uint8), np.ones((1, 4, 4), bool), "mix")
