@@ -27,9 +27,11 @@ flags.define("most_steps", 4500, "where another variant that has not reached the
 flags.define("every", 100, "steps between measurements")
 flags.define("seed", 0, "of the networks, the order of images, and z")
 flags.define("times", False, "measure the step times anew")
+flags.define("figure", "experiments/figures/time_to_quality.png", "PNG for the curves")
 flags.define("out", "experiments/results/time_to_quality", "folder of the results: one JSON file a variant")
 
 VARIANTS = {"article": "article", "fast": "fast", "stable": "stable", "torch_example": "article"}  # name -> preset
+TITLES = {"article": "article", "fast": "fast", "stable": "stable", "torch_example": "PyTorch's examples/dcgan"}
 
 
 def config_of(variant: str):
@@ -123,14 +125,40 @@ def main() -> None:
     if FLAGS.times or not times_file.exists():
         write_text(times_file, json.dumps(step_times(), indent=1) + "\n")
     times = json.loads(times_file.read_text())
+    seconds = {variant: float(np.median(values)) for variant, values in times.items()}
+    files = {variant: out / f"{variant}-{FLAGS.seed}.json" for variant in VARIANTS}
+    measured = {v: json.loads(file.read_text())["measured"] for v, file in files.items() if file.exists()}
     print(f"aim: sliced Wasserstein distance {aim:.1f}")
-    for variant in VARIANTS:
-        file = out / f"{variant}-{FLAGS.seed}.json"
-        if file.exists():
-            measured, seconds = json.loads(file.read_text())["measured"], float(np.median(times[variant]))
-            reached = next((m["steps"] for m in measured if m["sliced_wasserstein"] <= aim), None)
-            when = f"{reached:,} steps, {reached * seconds:,.0f} s" if reached else f"not in {measured[-1]['steps']:,}"
-            print(f"{variant:14s} {seconds:.3f} s/step; {when}")
+    for variant, rows in measured.items():
+        reached = next((m["steps"] for m in rows if m["sliced_wasserstein"] <= aim), None)
+        last = f"not in {rows[-1]['steps']:,} steps, {rows[-1]['steps'] * seconds[variant]:,.0f} s"
+        when = f"{reached:,} steps, {reached * seconds[variant]:,.0f} s" if reached else last
+        print(f"{variant:14s} {seconds[variant]:.3f} s/step; {when}")
+    draw(measured, seconds, aim, Path(FLAGS.figure))
+
+
+def draw(measured: dict[str, list[dict]], seconds: dict[str, float], aim: float, path: Path) -> None:
+    """Sliced Wasserstein distance over seconds of training, a line for each variant."""
+    from matplotlib.figure import Figure  # without pyplot no display is looked for
+
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (variant, rows), color, marker in zip(measured.items(), ("#0072B2", "#E69F00", "#009E73", "#999999"), "osD^"):
+        x = [row["steps"] * seconds[variant] for row in rows]
+        y = [row["sliced_wasserstein"] for row in rows]
+        title = f"{TITLES[variant]}, {seconds[variant]:.2f} s a step"
+        axes.plot(x, y, color=color, marker=marker, markersize=4, label=title)
+    axes.axhline(
+        aim, color="black", linewidth=1, linestyle="--", label=f"article after {FLAGS.steps:,} steps: {aim:.1f}"
+    )
+    axes.set(
+        xscale="log",
+        xlabel="seconds of training (two cores)",
+        ylabel="sliced Wasserstein distance x1e3 (lower is better)",
+    )
+    axes.legend(frameon=False, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
 if __name__ == "__main__":

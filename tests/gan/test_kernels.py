@@ -184,6 +184,23 @@ def test_batch_norm_is_the_closed_form(shape, dtype):
         agree(result, wanted, TOLERANCE[dtype if as_x else "float32"])
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_batch_norm_by_given_statistics_is_the_closed_form(dtype):
+    x, gamma, beta, dy = norm_inputs((5, 3, 2, 4), dtype)
+    rng = np.random.default_rng(5)
+    mean, variance = (tf.constant(values, tf.float32) for values in (rng.normal(size=4), rng.uniform(0.2, 3, 4)))
+    with tf.GradientTape() as tape:
+        tape.watch((x, gamma, beta))
+        y = kernels.normalised(x, gamma, beta, mean, variance, 0.1)
+    by_x, by_gamma, by_beta = tape.gradient(y, (x, gamma, beta), output_gradients=dy)
+    exact_x, exact_dy, g, b, m, v = (np.asarray(tf.cast(a, tf.float64)) for a in (x, dy, gamma, beta, mean, variance))
+    normed = (exact_x - m) / np.sqrt(v + 0.1)
+    agree(y, normed * g + b, TOLERANCE[dtype])
+    agree(by_x, exact_dy * g / np.sqrt(v + 0.1), TOLERANCE[dtype])
+    agree(by_gamma, (exact_dy * normed).sum((0, 1, 2)))
+    agree(by_beta, exact_dy.sum((0, 1, 2)))
+
+
 def test_batch_norms_gradient_has_the_right_slope():
     """By central differences of the closed form. (tf.nn.moments, which Keras takes, errs by a few hundredths here.)"""
     x, gamma, beta, dy = norm_inputs((2, 3, 4, 2))
