@@ -104,9 +104,7 @@ class Config:
         "how layers compute: auto, in the form that is fastest here; plain, as Keras does (equal up to rounding)",
         one_of=KERNELS,
     )
-    xla: str = setting(
-        "off", "compile the step with XLA: many times slower on a CPU; on a GPU not measured", one_of=SWITCH
-    )
+    xla: str = setting("off", "compile the step with XLA, which draws other z; on a GPU not measured", one_of=SWITCH)
     steps_per_call: int = setting(
         1,
         "steps that one call of TensorFlow makes, with the same result; more save time where a step takes milliseconds",

@@ -206,7 +206,7 @@ class DCGAN:
         """
         return self.decode(self.sample_latents(n, seed), raw, batch_size)
 
-    def sample_latents(self, n: int, seed: int = 0) -> np.ndarray:
+    def sample_latents(self, n: int, seed: int | tuple[int, ...] = 0) -> np.ndarray:
         """float32 [n, latent_dim]; row i depends on (seed, i) alone, not on n."""
         draw, shape = np.random.default_rng(seed), (n, self.config.latent_dim)
         z = draw.standard_normal(shape) if self.config.latent == "normal" else draw.uniform(-1.0, 1.0, shape)

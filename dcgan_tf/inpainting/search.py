@@ -106,7 +106,8 @@ def search(
     """
     c = gan.config
     if starts is None:
-        starts = np.stack([[_start(gan, seed, i, r) for r in range(restarts)] for i in range(len(images))])
+        every = [[gan.sample_latents(1, (seed, i, r))[0] for r in range(restarts)] for i in range(len(images))]
+        starts = np.array(every)
     n, restarts, _ = starts.shape
     chosen = OBJECTIVES[objective]
     weights = np.stack([importance(k, chosen.window) if chosen.window else k.astype("float32") for k in known])
@@ -126,13 +127,6 @@ def search(
     path = path.reshape(len(path), n, restarts, -1)[:, np.arange(n), best]
     loss = last.reshape(n, restarts).min(axis=1)
     return Found(path[-1], loss, history.reshape(iterations, n, restarts), path)
-
-
-def _start(gan: DCGAN, seed: int, image: int, restart: int) -> np.ndarray:
-    draw = np.random.default_rng([seed, image, restart])
-    if gan.config.latent == "normal":
-        return draw.standard_normal(gan.config.latent_dim).astype("float32")
-    return draw.uniform(-1.0, 1.0, gan.config.latent_dim).astype("float32")
 
 
 class _Search:
