@@ -4,9 +4,11 @@
     python -m experiments.benchmark_step --g_steps=1 --rounds=12
     python -m experiments.benchmark_step --only=ours_bfloat16,torch_channels_last_bfloat16
 
-All make the same updates of the same networks (the article's, batch 64) on the same images. Beside them the products
-of two 2048 x 2048 matrices are timed in TensorFlow and PyTorch: the best is the peak that a step's share is of. The
-work of a step is counted by `experiments/work.py`, the same for all variants, whatever they really compute.
+All make the same updates of the same networks (the article's, batch 64) on the same images, on the GPU if there is one;
+there XLA's, ten steps a call and `torch.compile`'s forms stand beside the others, and float32 products may be TF32's in
+both libraries. Beside them the products of two matrices, 2048 x 2048 (8192 on a GPU), are timed in TensorFlow and
+PyTorch: the best is the peak that a step's share is of. The work of a step is counted by `experiments/work.py`, the
+same for all variants, whatever they really compute.
 """
 
 from __future__ import annotations
@@ -32,20 +34,21 @@ flags.define("only", "", "variants with commas between; empty: all that can run 
 flags.define("output", "experiments/results/step.json", "file for the figures")
 flags.define("figure", "", "PNG for the bars; empty: none")
 
-SIDE = 2048  # of the matrices whose product is the peak
+SIDE, SIDE_ON_A_GPU = 2048, 8192  # of the matrices whose product is the peak
 
 
-def ours(config, kernels: str) -> Callable:
-    """The package's step, its losses fetched as the training loop does."""
+def ours(config, per_call: int = 1, **settings) -> Callable:
+    """The package's step, its losses fetched as the training loop does: `per_call` steps in one call."""
     import tensorflow as tf
 
     from dcgan_tf.gan.dcgan import DCGAN
 
-    gan = DCGAN(dataclasses.replace(config, kernels=kernels))
+    gan = DCGAN(dataclasses.replace(config, **settings))
 
     def run(batches, count: int) -> None:
-        for step in range(count):
-            gan.train_steps(batches[None], tf.constant(step, tf.int64)).numpy()
+        for step in range(0, count, per_call):
+            of_call = tf.stack([batches] * min(per_call, count - step))
+            gan.train_steps(of_call, tf.constant(step, tf.int64)).numpy()
 
     return run
 
@@ -70,45 +73,82 @@ def keras_fit(config) -> Callable:
     return KerasFit(config).run
 
 
-def torch_form(config, channels_last: bool) -> Callable:
-    from experiments.peers import TorchDCGAN
+def torch_form(config, channels_last: bool, compiled: bool = False) -> Callable:
+    from experiments.peers import TorchDCGAN, torch_device
 
     peer = TorchDCGAN(config, channels_last)
-    return lambda batches, count: [peer(batches, step) for step in range(count)]
+    if compiled:
+        peer.generator.compile()
+        peer.discriminator.compile()
+
+    def run(batches, count: int) -> None:
+        import torch
+
+        images = torch.from_numpy(np.asarray(batches)).to(torch_device())  # once a turn, not at every step
+        for step in range(count):
+            peer(images, step)
+
+    return run
 
 
 # name -> (precision, how it is made)
 VARIANTS = {
-    "ours_float32": ("float32", lambda config: ours(config, "auto")),
-    "ours_bfloat16": ("bfloat16", lambda config: ours(config, "auto")),
-    "ours_plain_float32": ("float32", lambda config: ours(config, "plain")),
-    "ours_plain_bfloat16": ("bfloat16", lambda config: ours(config, "plain")),
+    "ours_float32": ("float32", ours),
+    "ours_bfloat16": ("bfloat16", ours),
+    "ours_plain_float32": ("float32", lambda config: ours(config, kernels="plain")),
+    "ours_plain_bfloat16": ("bfloat16", lambda config: ours(config, kernels="plain")),
     "tf_tutorial_float32": ("float32", tutorial),
     "tf_tutorial_bfloat16": ("bfloat16", tutorial),
     "keras_fit_float32": ("float32", keras_fit),
     "torch_float32": ("float32", lambda config: torch_form(config, False)),
     "torch_channels_last_float32": ("float32", lambda config: torch_form(config, True)),
     "torch_channels_last_bfloat16": ("bfloat16", lambda config: torch_form(config, True)),
+    # For GPUs, where a step takes milliseconds: what saves the time of starting its operations.
+    "ours_ten_a_call_bfloat16": ("bfloat16", lambda config: ours(config, per_call=10)),
+    "ours_xla_float32": ("float32", lambda config: ours(config, xla="on")),
+    "ours_xla_bfloat16": ("bfloat16", lambda config: ours(config, xla="on")),
+    "ours_xla_ten_a_call_bfloat16": ("bfloat16", lambda config: ours(config, per_call=10, xla="on")),
+    "torch_compiled_float32": ("float32", lambda config: torch_form(config, True, compiled=True)),
+    "torch_compiled_bfloat16": ("bfloat16", lambda config: torch_form(config, True, compiled=True)),
 }
+FOR_GPUS = ("ten_a_call", "xla", "compiled")
 
 
 def product(library: str, precision: str) -> Callable[[int], None]:
-    """Matrix products of two SIDE x SIDE matrices, as many as it is told."""
+    """Matrix products of two random side x side matrices, as many as it is told."""
+    import tensorflow as tf
+
+    matrix = tf.cast(tf.random.stateless_normal((matrix_side(), matrix_side()), (0, 0)), precision)
     if library == "torch":
         import torch
 
-        matrix = torch.ones(SIDE, SIDE, dtype=getattr(torch, precision))
-        return lambda count: [torch.mm(matrix, matrix) for _ in range(count)]
+        from experiments.peers import torch_device
+
+        held = torch.from_numpy(matrix.numpy().astype("float32")).to(torch_device(), getattr(torch, precision))
+        # The corner is fetched at the end: a GPU has only then computed it.
+        return lambda count: [torch.mm(held, held) for _ in range(count)][-1][0, 0].item()
+    multiply = tf.function(lambda: tf.matmul(matrix, matrix))
+    return lambda count: [multiply() for _ in range(count)][-1][0, 0].numpy()
+
+
+def matrix_side() -> int:
+    return SIDE_ON_A_GPU if gpu_name() else SIDE
+
+
+def gpu_name() -> str:
+    """What TensorFlow's first GPU calls itself; empty: there is none."""
     import tensorflow as tf
 
-    matrix = tf.ones((SIDE, SIDE), precision)
-    multiply = tf.function(lambda: tf.matmul(matrix, matrix))
-    return lambda count: [multiply() for _ in range(count)]
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else ""
 
 
 def chosen_variants() -> list[str]:
     has_torch = importlib.util.find_spec("torch") is not None
-    names = FLAGS.only.split(",") if FLAGS.only else [n for n in VARIANTS if has_torch or not n.startswith("torch")]
+    if not FLAGS.only:
+        everywhere = [n for n in VARIANTS if gpu_name() or not any(word in n for word in FOR_GPUS)]
+        return [n for n in everywhere if has_torch or not n.startswith("torch")]
+    names = FLAGS.only.split(",")
     for name in names:
         if name not in VARIANTS:
             raise UserError(f"--only={name}: it can be {', '.join(VARIANTS)}.")
@@ -147,33 +187,41 @@ def summary(config, seconds: dict[str, list[float]], peaks: dict[str, float]) ->
     from experiments.work import step_flop
 
     nominal, exact = step_flop(config), step_flop(config, exact=True)
-    references = [name for name in ("tf_tutorial_float32", "torch_channels_last_bfloat16") if name in seconds]
+    references = ("tf_tutorial_float32", "torch_channels_last_bfloat16", "torch_compiled_bfloat16")
+    references = [name for name in references if name in seconds]
     rows = {}
     for name, values in seconds.items():
         rate = nominal / float(np.median(values))
         rows[name] = {"seconds": values, "gflop_per_second": rate / 1e9, "peak": rate / peaks[VARIANTS[name][0]]}
         rows[name] |= {f"ratio_to_{reference}": ratios(seconds, reference)[name] for reference in references}
     about = {"batch_size": config.batch_size, "d_steps": config.d_steps, "g_steps": config.g_steps}
-    about |= {"cores": os.cpu_count(), "gflop_nominal": nominal / 1e9, "gflop_exact": exact / 1e9}
+    about |= {
+        "machine": gpu_name() or f"{os.cpu_count()} cores",
+        "gflop_nominal": nominal / 1e9,
+        "gflop_exact": exact / 1e9,
+    }
     return about | {"peaks_gflop_per_second": {k: v / 1e9 for k, v in peaks.items()}, "variants": rows}
 
 
 def table(found: dict) -> str:
     peaks = found["peaks_gflop_per_second"]
     lines = [
-        f"batch {found['batch_size']}, {found['d_steps']}D:{found['g_steps']}G, {found['cores']} cores; a step is "
+        f"batch {found['batch_size']}, {found['d_steps']}D:{found['g_steps']}G, {found['machine']}; a step is "
         f"{found['gflop_nominal']:.1f} GFLOP nominal, {found['gflop_exact']:.1f} exact; peak "
         f"{peaks['float32']:.0f} GFLOP/s in float32, {peaks['bfloat16']:.0f} in bfloat16",
         "",
     ]
     references = [key for key in next(iter(found["variants"].values())) if key.startswith("ratio_to_")]
     lines.append(
-        "| variant | s/step: median [least, most] | of peak | " + " | ".join(references).replace("_", " ") + " |"
+        "| variant | ms/step: median [least, most] | of peak | " + " | ".join(references).replace("_", " ") + " |"
     )
     lines.append("|---|---|---|" + "---|" * len(references))
     for name, row in found["variants"].items():
-        values = row["seconds"]
-        cells = [f"{np.median(values):.3f} [{min(values):.3f}, {max(values):.3f}]", f"{100 * row['peak']:.0f} %"]
+        middle, least, most = (
+            1000 * value for value in (np.median(row["seconds"]), min(row["seconds"]), max(row["seconds"]))
+        )
+        digits = 2 if middle < 100 else 0
+        cells = [f"{middle:.{digits}f} [{least:.{digits}f}, {most:.{digits}f}]", f"{100 * row['peak']:.0f} %"]
         cells += ["{:.2f} [{:.2f}, {:.2f}]".format(*row[reference]) for reference in references]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -193,11 +241,11 @@ def draw(found: dict, path: Path) -> None:
     axes = figure.subplots()
     axes.barh(names, medians, xerr=spread, color=colors, error_kw={"elinewidth": 1, "capsize": 2})
     for place, (median, most) in enumerate(zip(medians, map(max, values))):
-        axes.text(max(median, most) + 0.01 * medians.max(), place, f"{median:.2f}", va="center", fontsize=9)
+        axes.text(max(median, most) + 0.01 * medians.max(), place, f"{median:.3g}", va="center", fontsize=9)
     axes.set_xlim(0, 1.1 * max(map(max, values)))
     axes.set_xlabel(
         f"seconds per step (median; lines: least to most of {len(values[0])} rounds), batch {found['batch_size']}, "
-        f"{found['d_steps']}D:{found['g_steps']}G, {found['cores']} cores"
+        f"{found['d_steps']}D:{found['g_steps']}G, {found['machine']}"
     )
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)

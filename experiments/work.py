@@ -28,6 +28,11 @@ def step_flop(config: Config, exact: bool = False, reuse: bool = True) -> float:
     return config.d_steps * d_update + config.g_steps * g_update + g_forwards * g_forward
 
 
+def search_flop(config: Config) -> float:
+    """Of one iteration of the search for z, a batch of `config.batch_size`: forward through G and D, and back to z."""
+    return 2 * (sum(generator_layers(config, False)) + sum(discriminator_layers(config, False)))
+
+
 def generator_layers(config: Config, exact: bool) -> list[float]:
     """FLOP forward of G's layers: the dense one, then the transposed convolutions from small to large."""
     sizes = _convolutions(config, config.g_width)[::-1]

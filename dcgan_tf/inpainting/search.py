@@ -31,11 +31,13 @@ class Objective:
       window: of the weights of known pixels (`masks.importance`); 0: all count alike.
       prior: of D's logits [P] -> [P], small where D takes the image for real.
       prior_weight: lambda.
+      norm_weight: of z ~ N(0, 1)'s own -log density, which keeps z where images are: it has no edge to be clipped at.
     """
 
     window: int
     prior: Callable
     prior_weight: float
+    norm_weight: float = 0.1
 
 
 def saturating(logits):
@@ -56,8 +58,6 @@ OBJECTIVES = {
 assert tuple(OBJECTIVES) == LOSSES
 LEARNING_RATES = {"adam": 0.03, "momentum": 3e-4}
 assert tuple(LEARNING_RATES) == OPTIMIZERS
-# z ~ N(0, 1) has no edge to be clipped at; its own -log density, times this, keeps it where images are.
-NORM_WEIGHT = 0.1
 AT_ONCE = 256  # searches in one batch: bounds memory
 STEPS_PER_CALL = 25  # between two looks at the progress
 
@@ -69,12 +69,14 @@ class Found:
     Attributes:
       z: float32 [N, latent_dim], of the start with the lowest loss.
       loss: float32 [N], its objective.
+      best: int [N], that start.
       history: float32 [iterations, N, R], the objective before each iteration.
       path: float32 [frames, N, latent_dim], that start's z from the beginning to the end.
     """
 
     z: np.ndarray
     loss: np.ndarray
+    best: np.ndarray
     history: np.ndarray
     path: np.ndarray
 
@@ -83,13 +85,14 @@ def search(
     gan: DCGAN,
     images: np.ndarray,
     known: np.ndarray,
-    objective: str = "paper",
+    objective: str | Objective = "paper",
     iterations: int = 500,
     restarts: int = 4,
     optimizer: str = "adam",
     seed: int = 0,
     raw: bool = False,
     starts: np.ndarray | None = None,
+    learning_rate: float = 0.0,
 ) -> Found:
     """Search z for each image, from several starts, all of them in one batch.
 
@@ -97,26 +100,27 @@ def search(
       gan: trained networks.
       images: uint8 [N, H, W, C] of their size; what is not known is not looked at.
       known: bool [N, H, W].
-      objective: one of `OBJECTIVES`.
+      objective: one of `OBJECTIVES`, or its name.
       iterations: of each start, at least 1.
       restarts: starts of each image, at least 1; start r of image i follows from (seed, i, r).
       optimizer: one of `options.OPTIMIZERS`.
       raw: with the generator itself where there is an averaged one.
       starts: float [N, R, latent_dim] in place of drawn ones.
+      learning_rate: at the start, from where it falls to 0 as a cosine; 0: that of `LEARNING_RATES`.
     """
     c = gan.config
     if starts is None:
         every = [[gan.sample_latents(1, (seed, i, r))[0] for r in range(restarts)] for i in range(len(images))]
         starts = np.array(every)
     n, restarts, _ = starts.shape
-    chosen = OBJECTIVES[objective]
+    chosen = OBJECTIVES[objective] if isinstance(objective, str) else objective
     weights = np.stack([importance(k, chosen.window) if chosen.window else k.astype("float32") for k in known])
 
     def for_each_start(values):
         return np.repeat(values, restarts, axis=0)
 
     z, images, weights = starts.reshape(n * restarts, c.latent_dim), for_each_start(images), for_each_start(weights)
-    one = _Search(gan, chosen, optimizer, raw)
+    one = _Search(gan, chosen, optimizer, learning_rate or LEARNING_RATES[optimizer], raw)
     with Progress(f"searching {n:,} x {restarts}", len(z) * iterations, "iterations") as shown:
         parts = [
             one.run(z[i : i + AT_ONCE], images[i : i + AT_ONCE], weights[i : i + AT_ONCE], iterations, shown)
@@ -126,13 +130,14 @@ def search(
     best = last.reshape(n, restarts).argmin(axis=1)
     path = path.reshape(len(path), n, restarts, -1)[:, np.arange(n), best]
     loss = last.reshape(n, restarts).min(axis=1)
-    return Found(path[-1], loss, history.reshape(iterations, n, restarts), path)
+    return Found(path[-1], loss, best, history.reshape(iterations, n, restarts), path)
 
 
 class _Search:
-    def __init__(self, gan: DCGAN, objective: Objective, optimizer: str, raw: bool):
+    def __init__(self, gan: DCGAN, objective: Objective, optimizer: str, learning_rate: float, raw: bool):
         self.generator, self.discriminator = gan.generator_for(raw), gan.discriminator
-        self.objective, self.optimizer, self.uniform = objective, optimizer, gan.config.latent == "uniform"
+        self.objective, self.uniform = objective, gan.config.latent == "uniform"
+        self.optimizer, self.learning_rate = optimizer, learning_rate
 
     def run(self, z, images, weights, iterations: int, shown: Progress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(path [frames, P, d], history [iterations, P], the last objective [1, P])."""
@@ -169,14 +174,12 @@ class _Search:
         value = context + self.objective.prior_weight * self.objective.prior(
             self.discriminator(fake, training=False)[:, 0]
         )
-        return value if self.uniform else value + NORM_WEIGHT * 0.5 * tf.reduce_sum(tf.square(z), axis=1)
+        return value if self.uniform else value + self.objective.norm_weight * 0.5 * tf.reduce_sum(tf.square(z), axis=1)
 
     def updated(self, z, gradient, slots, done, iterations):
         """z after a step of Adam (beta 0.9, 0.999) or Nesterov's momentum (0.9); the rate falls to 0 as a cosine."""
         t, (first, second) = tf.cast(done + 1, tf.float32), slots
-        rate = (
-            LEARNING_RATES[self.optimizer] * 0.5 * (1.0 + tf.cos(np.pi * (t - 1.0) / tf.cast(iterations, tf.float32)))
-        )
+        rate = self.learning_rate * 0.5 * (1.0 + tf.cos(np.pi * (t - 1.0) / tf.cast(iterations, tf.float32)))
         if self.optimizer == "adam":
             first = 0.9 * first + 0.1 * gradient
             second = 0.999 * second + 0.001 * tf.square(gradient)
