@@ -4,11 +4,10 @@
     python -m experiments.benchmark_step --g_steps=1 --rounds=12
     python -m experiments.benchmark_step --only=ours_bfloat16,torch_channels_last_bfloat16
 
-All make the same updates of the same networks (the article's, batch 64) on the same images, on the GPU if there is one;
-there XLA's, ten steps a call and `torch.compile`'s forms stand beside the others, and float32 products may be TF32's in
-both libraries. Beside them the products of two matrices, 2048 x 2048 (8192 on a GPU), are timed in TensorFlow and
-PyTorch: the best is the peak that a step's share is of. The work of a step is counted by `experiments/work.py`, the
-same for all variants, whatever they really compute.
+All make the same updates of the same networks (the article's, batch 64) on the same images. Beside them the products
+of two matrices, 2048 x 2048 (8192 on a GPU), are timed: the best is the peak that a step's share is of. The work of a
+step is counted by `experiments/work.py`, the same for all variants, whatever they really compute. On a GPU ten steps a
+call and XLA's forms come in; PyTorch's do not: its CUDA libraries and TensorFlow's do not go into one process.
 """
 
 from __future__ import annotations
@@ -73,22 +72,11 @@ def keras_fit(config) -> Callable:
     return KerasFit(config).run
 
 
-def torch_form(config, channels_last: bool, compiled: bool = False) -> Callable:
-    from experiments.peers import TorchDCGAN, torch_device
+def torch_form(config, channels_last: bool) -> Callable:
+    from experiments.peers import TorchDCGAN
 
     peer = TorchDCGAN(config, channels_last)
-    if compiled:
-        peer.generator.compile()
-        peer.discriminator.compile()
-
-    def run(batches, count: int) -> None:
-        import torch
-
-        images = torch.from_numpy(np.asarray(batches)).to(torch_device())  # once a turn, not at every step
-        for step in range(count):
-            peer(images, step)
-
-    return run
+    return lambda batches, count: [peer(batches, step) for step in range(count)]
 
 
 # name -> (precision, how it is made)
@@ -108,10 +96,8 @@ VARIANTS = {
     "ours_xla_float32": ("float32", lambda config: ours(config, xla="on")),
     "ours_xla_bfloat16": ("bfloat16", lambda config: ours(config, xla="on")),
     "ours_xla_ten_a_call_bfloat16": ("bfloat16", lambda config: ours(config, per_call=10, xla="on")),
-    "torch_compiled_float32": ("float32", lambda config: torch_form(config, True, compiled=True)),
-    "torch_compiled_bfloat16": ("bfloat16", lambda config: torch_form(config, True, compiled=True)),
 }
-FOR_GPUS = ("ten_a_call", "xla", "compiled")
+FOR_GPUS = ("ten_a_call", "xla")
 
 
 def product(library: str, precision: str) -> Callable[[int], None]:
@@ -122,12 +108,10 @@ def product(library: str, precision: str) -> Callable[[int], None]:
     if library == "torch":
         import torch
 
-        from experiments.peers import torch_device
-
-        held = torch.from_numpy(matrix.numpy().astype("float32")).to(torch_device(), getattr(torch, precision))
-        # The corner is fetched at the end: a GPU has only then computed it.
-        return lambda count: [torch.mm(held, held) for _ in range(count)][-1][0, 0].item()
+        held = torch.from_numpy(matrix.numpy().astype("float32")).to(getattr(torch, precision))
+        return lambda count: [torch.mm(held, held) for _ in range(count)]
     multiply = tf.function(lambda: tf.matmul(matrix, matrix))
+    # A corner is fetched at the end: a GPU has only then computed it.
     return lambda count: [multiply() for _ in range(count)][-1][0, 0].numpy()
 
 
@@ -136,24 +120,32 @@ def matrix_side() -> int:
 
 
 def gpu_name() -> str:
-    """What TensorFlow's first GPU calls itself; empty: there is none."""
+    """What TensorFlow's first GPU is called; empty: there is none."""
+    import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+
+    # isort: split
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else ""
 
 
+def has_torch() -> bool:
+    return importlib.util.find_spec("torch") is not None
+
+
 def chosen_variants() -> list[str]:
-    has_torch = importlib.util.find_spec("torch") is not None
     if not FLAGS.only:
-        everywhere = [n for n in VARIANTS if gpu_name() or not any(word in n for word in FOR_GPUS)]
-        return [n for n in everywhere if has_torch or not n.startswith("torch")]
+        left_out = ("torch",) if gpu_name() else FOR_GPUS if has_torch() else (*FOR_GPUS, "torch")
+        return [name for name in VARIANTS if not any(word in name for word in left_out)]
     names = FLAGS.only.split(",")
     for name in names:
         if name not in VARIANTS:
             raise UserError(f"--only={name}: it can be {', '.join(VARIANTS)}.")
-        if name.startswith("torch") and not has_torch:
+        if name.startswith("torch") and not has_torch():
             raise UserError(f'--only={name}: PyTorch is not installed (pip install ".[peers]").')
+    if gpu_name() and any(name.startswith("torch") for name in names):
+        raise UserError("--only: PyTorch's variants are for CPUs; here is a GPU.")
     return names
 
 
@@ -171,11 +163,11 @@ def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str,
 
     made = {name: turn(VARIANTS[name][1](dataclasses.replace(config, precision=VARIANTS[name][0]))) for name in names}
     seconds = interleaved(made, FLAGS.rounds, FLAGS.steps)
-    libraries = ["tf"] + ["torch"] * (importlib.util.find_spec("torch") is not None)
+    libraries = sorted({"torch" if name.startswith("torch") else "tf" for name in names})
     kinds = [(library, precision) for library in libraries for precision in ("float32", "bfloat16")]
     products = interleaved({"/".join(kind): product(*kind) for kind in kinds}, FLAGS.rounds, 10)
     peaks = {
-        precision: 2 * SIDE**3 / min(np.median(products[f"{library}/{precision}"]) for library in libraries)
+        precision: 2 * matrix_side() ** 3 / min(np.median(products[f"{library}/{precision}"]) for library in libraries)
         for precision in ("float32", "bfloat16")
     }
     return seconds, peaks
@@ -187,8 +179,7 @@ def summary(config, seconds: dict[str, list[float]], peaks: dict[str, float]) ->
     from experiments.work import step_flop
 
     nominal, exact = step_flop(config), step_flop(config, exact=True)
-    references = ("tf_tutorial_float32", "torch_channels_last_bfloat16", "torch_compiled_bfloat16")
-    references = [name for name in references if name in seconds]
+    references = [name for name in ("tf_tutorial_float32", "torch_channels_last_bfloat16") if name in seconds]
     rows = {}
     for name, values in seconds.items():
         rate = nominal / float(np.median(values))

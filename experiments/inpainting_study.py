@@ -89,7 +89,7 @@ class Study:
         return [self.searched(label, objective) for label, objective in kinds.items()]
 
     def iterations_(self) -> list[dict]:
-        return [self.searched(f"{count} iterations", iterations=count) for count in (50, 100, 200, 500, 1000, 2000)]
+        return [self.searched(f"{count} iterations", iterations=count) for count in (50, 100, 200, 500, 1000)]
 
     def descent(self) -> list[dict]:
         """The median over images of the best start's loss, and how often it rises from one mark of 25 to the next."""

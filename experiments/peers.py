@@ -89,15 +89,7 @@ def _torch():
     import torch
 
     torch.set_num_threads(os.cpu_count())
-    # As TensorFlow does where there is a GPU: float32 products in TF32, convolutions tried once for the fastest form.
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
     return torch
-
-
-def torch_device() -> str:
-    """ "cuda" where TensorFlow and PyTorch see a GPU, else "cpu": both must compute on the same."""
-    return "cuda" if _torch().cuda.is_available() and tf.config.list_physical_devices("GPU") else "cpu"
 
 
 class TorchDCGAN:
@@ -108,9 +100,8 @@ class TorchDCGAN:
         torch.manual_seed(config.seed)
         self.config, self.channels_last = config, channels_last
         self.generator, self.discriminator = self._networks(torch.nn)
-        self.device = torch_device()
         for network in (self.generator, self.discriminator):
-            network.to(self.device, memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+            network.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
         settings = {"lr": config.learning_rate, "betas": (config.beta1, config.beta2), "fused": True}
         self.g_optimizer = torch.optim.Adam(self.generator.parameters(), **settings)
         self.d_optimizer = torch.optim.Adam(self.discriminator.parameters(), **settings)
@@ -133,13 +124,13 @@ class TorchDCGAN:
         return generator, nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * width, 1))
 
     def latent(self):
-        return _torch().randn(self.config.batch_size, self.config.latent_dim, device=self.device)
+        return _torch().randn(self.config.batch_size, self.config.latent_dim)
 
     def __call__(self, batches, step) -> dict[str, float]:
         torch, softplus = _torch(), _torch().nn.functional.softplus
-        bfloat16 = torch.autocast(self.device, torch.bfloat16, enabled=self.config.precision == "bfloat16")
-        for images in torch.as_tensor(batches, device=self.device):
-            real = images.permute(0, 3, 1, 2) / 127.5 - 1.0
+        bfloat16 = torch.autocast("cpu", torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        for images in batches:
+            real = torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2) / 127.5 - 1.0
             if not self.channels_last:
                 real = real.contiguous()
             z = self.latent()
@@ -167,13 +158,13 @@ class TorchDCGAN:
         """uint8 [n, H, W, C], in inference mode."""
         torch = _torch()
         shape = (n, *self.latent().shape[1:])
-        z = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape).astype("float32")).to(self.device)
+        z = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape).astype("float32"))
         self.generator.eval()
         with torch.no_grad():
             images = torch.cat([self.generator(part) for part in z.split(64)]).float()
         self.generator.train()
         images = ((images.permute(0, 2, 3, 1) + 1.0) * 127.5).round().clamp(0, 255)
-        return images.to(torch.uint8).cpu().numpy()
+        return images.to(torch.uint8).numpy()
 
 
 class TorchExample(TorchDCGAN):

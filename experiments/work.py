@@ -30,7 +30,10 @@ def step_flop(config: Config, exact: bool = False, reuse: bool = True) -> float:
 
 def search_flop(config: Config) -> float:
     """Of one iteration of the search for z, a batch of `config.batch_size`: forward through G and D, and back to z."""
-    return 2 * (sum(generator_layers(config, False)) + sum(discriminator_layers(config, False)))
+    dense, *convolutions = generator_layers(config, False)
+    # Behind a resize-convolution's 3x3 taps lie 2x2 values of the smaller map: 16 products for each of these, not 25.
+    share = 1.0 if config.upsampling == "transposed" else 16 / KERNEL**2
+    return 2 * (dense + share * sum(convolutions) + sum(discriminator_layers(config, False)))
 
 
 def generator_layers(config: Config, exact: bool) -> list[float]:

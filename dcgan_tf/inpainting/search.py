@@ -37,7 +37,7 @@ class Objective:
     window: int
     prior: Callable
     prior_weight: float
-    norm_weight: float = 0.1
+    norm_weight: float = 2.0
 
 
 def saturating(logits):
@@ -56,7 +56,7 @@ OBJECTIVES = {
     "non_saturating": Objective(7, non_saturating, 0.003),
 }
 assert tuple(OBJECTIVES) == LOSSES
-LEARNING_RATES = {"adam": 0.03, "momentum": 3e-4}
+LEARNING_RATES = {"adam": 0.1, "momentum": 1e-3}  # measured: experiments/inpainting_study.py
 assert tuple(LEARNING_RATES) == OPTIMIZERS
 AT_ONCE = 256  # searches in one batch: bounds memory
 STEPS_PER_CALL = 25  # between two looks at the progress
