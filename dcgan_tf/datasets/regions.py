@@ -40,6 +40,11 @@ class Region:
         shares = np.asarray(touched.convert("F").resize((self.size, self.size), Image.Resampling.BOX))
         return shares < 1.0
 
+    def holds(self, hole: np.ndarray) -> bool:
+        """Whether all of `hole`, bool [h, w], lies in the part."""
+        left, top, right, bottom = self.box
+        return hole.sum() == hole[top:bottom, left:right].sum()
+
     def hole_of(self, known: np.ndarray) -> np.ndarray:
         """The hole in the picture, bool [h, w], where `known`, bool [size, size], leaves one in the part."""
         left, top, right, bottom = self.box

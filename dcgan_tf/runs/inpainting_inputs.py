@@ -121,8 +121,11 @@ def hole_in(name: str, region: Region, drawn: np.ndarray | None, seed: int) -> n
     return region.hole_of(masks.make(name, region.size, seed))
 
 
-def check_holes(regions: list[Region], known: np.ndarray, name: str) -> None:
-    for region, one in zip(regions, known):
+def check_holes(regions: list[Region], holes: list[np.ndarray], known: np.ndarray, name: str) -> None:
+    """Refuse what cannot be filled, and say where something will stay as it is."""
+    for region, hole, one in zip(regions, holes, known):
         if one.all() or not one.any():
             what = "has no hole in the part that the networks see" if one.all() else "is nothing but hole"
             raise UserError(f"{region.name}: with the mask {name} it {what}.")
+        if not region.holds(hole):
+            say(f"{region.name}: of the hole, what lies outside the part that the networks see stays as it is.")

@@ -70,6 +70,18 @@ def test_a_picture_of_another_size_comes_back_whole_but_for_the_hole(trained, tm
         assert (after[hole] != before[hole]).any()
 
 
+def test_what_lies_outside_the_part_that_is_seen_is_said_to_stay(trained, tmp_path, capsys):
+    image = Image.new("RGBA", (80, 40), (10, 200, 30, 255))  # the middle 40 x 40 are seen
+    image.paste((0, 0, 0, 0), (5, 10, 45, 20))
+    image.save(tmp_path / "wide.png")
+    request = Request(run=str(trained), images=str(tmp_path / "wide.png"), mask="alpha", **QUICK)
+    inpaint(request, str(tmp_path / "out"))
+    assert "wide.png: of the hole, what lies outside the part" in capsys.readouterr().out
+    filled = np.asarray(Image.open(tmp_path / "out/alpha/wide-000.png"))
+    np.testing.assert_array_equal(filled[:, :20], np.asarray(image.convert("RGB"))[:, :20])
+    assert (filled[12:18, 22:40] != np.asarray(image.convert("RGB"))[12:18, 22:40]).any()
+
+
 def test_transparent_pixels_are_filled_and_not_scored(trained, tmp_path):
     image = Image.new("RGBA", (40, 40), (10, 200, 30, 255))
     image.paste((0, 0, 0, 0), (10, 10, 20, 20))
