@@ -29,6 +29,7 @@ FLAGS = absl_flags.FLAGS
 RESULTS, QUICK_RESULTS = "experiments/results/rows", "runs/reproduction-quick"
 AGREES, DIFFERS, SOURCE_ERROR = "agrees", "differs", "source in error"
 VERDICTS = (AGREES, DIFFERS, SOURCE_ERROR)
+PARTS = ("title", "published", "ours", "spread", "verdict", "numbers")  # of a row, kept in its record
 # Okabe and Ito's colours, which colour-blind readers tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
@@ -99,6 +100,11 @@ def pixels(figure: Figure) -> np.ndarray:
 
 def define_flags(rows: Iterable[str]) -> None:
     flags.define("only", "", f"rows with commas between ({', '.join(rows)}); empty: all")
+    define_options()
+
+
+def define_options() -> None:
+    """The flags that `given_options` reads."""
     flags.define("seeds", 5, "repetitions of what has chance in it")
     flags.define("quick", False, "less of everything, in minutes: the same code, wider bands")
     flags.define("data_dir", "", "folder of the MNIST files (idx, .gz); empty: digits drawn from fonts stand in")
@@ -118,7 +124,7 @@ def given_options() -> tuple[Options, Path]:
     if FLAGS.seeds < 1:
         raise UserError(f"--seeds={FLAGS.seeds}: it must be at least 1.")
     folder = Path(FLAGS.out or (QUICK_RESULTS if FLAGS.quick else RESULTS))
-    if folder.exists() and not folder.is_dir():
+    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
         raise UserError(f"--out={folder}: a file stands where a folder is needed; choose another one.")
     return Options(FLAGS.seeds, FLAGS.quick, FLAGS.data_dir), folder
 
@@ -137,17 +143,14 @@ def chosen(given: str, rows: Iterable[str]) -> list[str]:
             meant = f" Did you mean {' or '.join(known[n] for n in near)}?" if near else ""
             raise UserError(f"{name}: no such row; there are {', '.join(known.values())}.{meant}")
         names.append(known[name.lower()])
-    return names or list(known.values())
+    return list(dict.fromkeys(names)) or list(known.values())
 
 
 def made(name: str, row: Callable[[Options], Row], options: Options, folder: Path, again: bool = False) -> dict:
     """The row's record, made now unless it is there, of the same options, already."""
     from dcgan_tf.files import write_text
 
-    record_file = folder / f"{name}.json"
-    wanted = {"seeds": options.seeds, "quick": options.quick, "data_dir": Path(options.data_dir).name}
-    record = read(record_file)
-    if record and record["options"] == wanted and not again:
+    if not again and (record := kept(name, options, folder)):
         return record
     say(f"{name} ...")
     result = row(options)
@@ -156,17 +159,27 @@ def made(name: str, row: Callable[[Options], Row], options: Options, folder: Pat
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(result.table)
         write_text(folder / f"{name}.csv", text.getvalue())
-    parts = ("title", "published", "ours", "spread", "verdict", "numbers")
-    record = {"row": name, "options": wanted, "pictures": written} | {part: getattr(result, part) for part in parts}
-    write_text(record_file, json.dumps(record, indent=1) + "\n")  # last: a row is done when its record is there
+    record = {"row": name, "options": _told(options), "pictures": written} | {p: getattr(result, p) for p in PARTS}
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")  # last: a row is done when it is there
     return record
+
+
+def kept(name: str, options: Options, folder: Path) -> dict | None:
+    """The row's record if it was made with these options and all its pictures are still there."""
+    record = read(folder / f"{name}.json")
+    whole = record and all((folder / picture).is_file() for picture in record["pictures"])
+    return record if whole and record["options"] == _told(options) else None
+
+
+def _told(options: Options) -> dict:
+    return {"seeds": options.seeds, "quick": options.quick, "data_dir": Path(options.data_dir).name}
 
 
 def read(path: Path) -> dict | None:
     """A row's record, or None if it was not made or is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return record if {"row", "options", "verdict"} <= record.keys() else None
+        return record if {"row", "options", "pictures", *PARTS} <= record.keys() else None
     except (OSError, ValueError, AttributeError):
         return None
 
