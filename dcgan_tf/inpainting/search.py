@@ -121,7 +121,7 @@ def search(
         return np.repeat(values, restarts, axis=0)
 
     z, images, weights = starts.reshape(n * restarts, c.latent_dim), for_each_start(images), for_each_start(weights)
-    one = _Search(gan, chosen, optimizer, learning_rate or LEARNING_RATES[optimizer], raw)
+    one = Search(gan, chosen, optimizer, learning_rate or LEARNING_RATES[optimizer], raw)
     with Progress(f"searching {n:,} x {restarts}", len(z) * iterations, "iterations") as shown:
         parts = [
             one.run(z[i : i + AT_ONCE], images[i : i + AT_ONCE], weights[i : i + AT_ONCE], iterations, shown)
@@ -134,13 +134,17 @@ def search(
     return Found(path[-1], loss, best, history.reshape(iterations, n, restarts), path)
 
 
-class _Search:
+class Search:
+    """One objective and optimiser, traced once for all batches of P searches."""
+
     def __init__(self, gan: DCGAN, objective: Objective, optimizer: str, learning_rate: float, raw: bool):
         self.generator, self.discriminator = gan.generator_for(raw), gan.discriminator
         self.objective, self.uniform = objective, gan.config.latent == "uniform"
         self.optimizer, self.learning_rate = optimizer, learning_rate
 
-    def run(self, z, images, weights, iterations: int, shown: Progress) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def run(
+        self, z, images, weights, iterations: int, shown: Progress | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(path [frames, P, d], history [iterations, P], the last objective [1, P])."""
         wanted, weights = to_float(tf.constant(images)), tf.constant(weights)[..., None]
         z, slots = tf.constant(z), (tf.zeros_like(z), tf.zeros_like(z))
@@ -150,7 +154,8 @@ class _Search:
             z, slots, values = self.advance(z, slots, tf.constant((first, count, iterations)), wanted, weights)
             path.append(z.numpy())
             history.append(values.numpy())
-            shown.advance(count * len(images))
+            if shown:
+                shown.advance(count * len(images))
         last = self.value(z, wanted, weights).numpy()
         return np.stack(path), np.concatenate(history), last[None]
 
