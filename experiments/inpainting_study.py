@@ -120,7 +120,7 @@ class Study:
         return rows
 
     def speed(self) -> list[dict]:
-        """All images in one batch beside one after the other, 4 starts each; and the share of the peak."""
+        """All searches in one batch beside image after image and start after start; and the share of the peak."""
         import tensorflow as tf
 
         from dcgan_tf.inpainting.masks import importance
@@ -131,10 +131,10 @@ class Study:
         config, count = self.gan.config, len(self.images)
         weights = np.stack([importance(known) for known in self.known])
 
-        def of(images: int) -> Callable[[int], None]:
+        def of(images: int, starts: int) -> Callable[[int], None]:
             one = Search(self.gan, OBJECTIVES["paper"], "adam", LEARNING_RATES["adam"], False)
-            z = self.gan.sample_latents(images * RESTARTS)
-            given = [np.repeat(values[:images], RESTARTS, axis=0) for values in (self.images, weights)]
+            z = self.gan.sample_latents(images * starts)
+            given = [np.repeat(values[:images], starts, axis=0) for values in (self.images, weights)]
             return lambda times: one.run(z, *given, times * PIECE)
 
         side, rounds = (8192 if tf.config.list_physical_devices("GPU") else 2048), FLAGS.rounds
@@ -142,20 +142,21 @@ class Study:
         matrix = tf.cast(tf.random.stateless_normal((side, side), (0, 0)), dtype)
         product = tf.function(lambda: tf.matmul(matrix, matrix))
         variants = {
-            "together": of(count),
-            "alone": of(1),
+            "together": of(count, RESTARTS),
+            "image": of(1, RESTARTS),
+            "start": of(1, 1),
             "product": lambda times: [product() for _ in range(10 * times)][-1][0, 0].numpy(),
         }
         seconds = interleaved(variants, rounds, 3)
-        together, alone = (np.array(seconds[name]) / PIECE for name in ("together", "alone"))
+        together, image, start = (np.array(seconds[name]) / PIECE for name in ("together", "image", "start"))
         peak = 2 * side**3 * 10 / np.median(seconds["product"])
         flop = search_flop(config) / config.batch_size * count * RESTARTS
         return [
             {
                 "label": f"{count} images x {RESTARTS} starts",
                 "seconds_of_500_iterations": _spread(500 * together),
-                "seconds_alone_an_image": _spread(500 * alone),
-                "times_faster": _spread(alone * count / together),
+                "times_faster_than_image_by_image": _spread(image * count / together),
+                "times_faster_than_start_by_start": _spread(start * RESTARTS * count / together),
                 "of_peak": float(flop / np.median(together) / peak),
                 "peak_gflop_per_second": float(peak / 1e9),
             }

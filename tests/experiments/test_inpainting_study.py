@@ -33,8 +33,8 @@ def command(*flags):
 def test_parts_of_a_run(tmp_path):
     make_images(tmp_path / "images", 8)
     config = preset(
-        "article", dataset="folder", data_dir=str(tmp_path / "images"), cache_dir=str(tmp_path / "packed"), held_out=0.25,
-        image_size=32, g_width=2, d_width=2, latent_dim=5, batch_size=2, max_steps=2, evaluate_every=0,
+        "article", dataset="folder", data_dir=str(tmp_path / "images"), cache_dir=str(tmp_path / "packed"),
+        held_out=0.25, image_size=32, g_width=2, d_width=2, latent_dim=5, batch_size=2, max_steps=2, evaluate_every=0,
     )  # fmt: skip
     trained = dcgan_tf.train(config, tmp_path / "run").directory.path
     output, figure = tmp_path / "study.json", tmp_path / "descent.png"
