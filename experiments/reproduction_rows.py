@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STUDIES = ("optimizers", "convolution", "reproduction_networks")
+STUDIES = ("initialization", "optimizers", "convolution", "reproduction_networks")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import pytest
 
 from dcgan_tf.errors import UserError
 from experiments import reproduce, reproduction_networks, reproduction_table, study
-from experiments.reproduction_rows import SOURCES, STUDIES, Source
+from experiments.reproduction_rows import SOURCES, Source
 from experiments.study import Options, Row
 
 ROOT = Path(__file__).parents[2]
@@ -80,11 +80,12 @@ def test_the_tests_that_hold_a_row_exist():
 
 
 def test_every_row_is_made_by_a_study_or_has_a_command():
-    for study_name in STUDIES:
-        pytest.importorskip(f"experiments.{study_name}")
     rows = reproduce.all_rows()
     for name, source in SOURCES.items():
-        assert (name in rows) != bool(source.command), name
+        assert not (name in rows and source.command), name
+    # A study of GAN theory is to come, and the rest of that of initial weights: the page says "not run".
+    to_come = {"A13", "A14", "A15", "A16", "B3", "B4", "B5", "B6", "B8", "B9", "B10", "C2", "D3", "E4"}
+    assert {name for name, source in SOURCES.items() if name not in rows and not source.command} == to_come
     assert list(rows)[0] == "A1" and list(rows)[-1] not in SOURCES
 
 
