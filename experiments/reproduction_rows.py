@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-STUDIES = ("initialization", "optimizers", "convolution", "reproduction_networks")
+STUDIES = ("initialization", "optimizers", "gan_theory", "convolution", "reproduction_networks")
 
 
 @dataclass(frozen=True)
