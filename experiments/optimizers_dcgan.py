@@ -136,6 +136,8 @@ def _verdict(distances: dict[str, list[float]], names: tuple[str, ...]) -> str:
 
 
 def _figure(losses: dict[str, list[dict]], scores: dict[str, list[dict]], data: str):
+    from matplotlib.ticker import LogLocator
+
     figure = new_figure(9, 6.4)
     top, bottom = figure.subplots(2, 2)
     kernel = np.ones(BLOCK // 2) / (BLOCK // 2)
@@ -145,7 +147,7 @@ def _figure(losses: dict[str, list[dict]], scores: dict[str, list[dict]], data: 
             axis.plot(
                 np.arange(len(smooth[0])) + len(kernel), np.median(smooth, axis=0), color=OF_NAME[name], label=name
             )
-        axis.set(xlabel="step", ylabel="nats", title=f"loss of {part[0].upper()} (median of runs, mean of 10 steps)")
+        axis.set(xlabel="step", ylabel="nats", title=f"loss of {part[0].upper()}: median run, mean of 10 steps")
         axis.grid(alpha=0.3)
     for axis, (metric, title) in zip(bottom, COUNTED.items()):
         for row, name in enumerate(losses):
@@ -156,8 +158,10 @@ def _figure(losses: dict[str, list[dict]], scores: dict[str, list[dict]], data: 
         axis.set_yticks(range(len(losses)), list(losses))
         axis.invert_yaxis()
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.xaxis.set_minor_formatter("")  # their numbers would overlap
-        axis.set(xlabel=f"{title} to test digits; a dot a run", title="less is nearer to the real ones")
+        axis.set(xlabel="to test digits; a dot a run, less is nearer", title=title)
         axis.grid(alpha=0.3)
     handles, labels = (a + b for a, b in zip(*(x.get_legend_handles_labels() for x in (top[0], bottom[0]))))
     figure.legend(handles, labels, loc="outside lower center", ncols=8, fontsize=8)

@@ -70,7 +70,7 @@ def d2(options: Options) -> Row:
                 for k, t in enumerate(points)
             ),
         ],
-        figures={"D2": _figure(data, losses, bands, points)},
+        figures={"D2": _figure(data, losses, points)},
     )
 
 
@@ -136,17 +136,19 @@ def _verdict(data: Digits, share: float, inside: dict, points: list[int], means:
     return f"{AGREES}: by the band of 95 %, as a point is one batch of one run{where}"
 
 
-def _figure(data: Digits, losses: dict[str, np.ndarray], bands: dict[str, np.ndarray], points: list[int]):
+def _figure(data: Digits, losses: dict[str, np.ndarray], points: list[int]):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     figure = new_figure(9, 6)
     axes = figure.subplots(2, 3, sharex=True, sharey=True).ravel()
     kernel = np.kaiser(11, 2)  # the source's smoothing
+    places = np.r_[0:200:5, 200 : len(losses["SGD"]) : 20]  # close together where the losses fall fast
     for axis, (name, found) in zip(axes, losses.items()):
-        color, marks = OF_NAME[name], found[points]
-        axis.fill_between(points, *bands[name].T, color=color, alpha=0.15, linewidth=0)
-        axis.fill_between(points, marks.min(axis=1), marks.max(axis=1), color=color, alpha=0.35, linewidth=0)
+        color, marks = OF_NAME[name], found[places]
+        band = np.array([prediction_band(found, t) for t in places])
+        axis.fill_between(places, *band.T, color=color, alpha=0.15, linewidth=0)
+        axis.fill_between(places, marks.min(axis=1), marks.max(axis=1), color=color, alpha=0.35, linewidth=0)
         smooth = [np.convolve(np.pad(run, 5, "edge"), kernel / kernel.sum(), "valid") for run in found.T]
         for shown in (axis, axes[5]):
             shown.plot(np.mean(smooth, axis=0), color=color, linewidth=0.8, label=name)

@@ -65,23 +65,27 @@ def opt_rates(options: Options) -> Row:
 
 
 def _verdict(middle: dict[str, np.ndarray], least: dict[str, float], best: dict[str, int], factors: tuple) -> str:
-    slow = [name for name, values in middle.items() if values[0] < 1.5 * least[name]]
-    whole = [name for name, values in middle.items() if values[-1] < UNTRAINED]
-    if slow or whole:
+    """Both ends must be at least twice the least loss; of the larger end, whether nothing is learned is said too."""
+    slow = [name for name, values in middle.items() if values[0] < 2 * least[name]]
+    good = [name for name, values in middle.items() if values[-1] < 2 * least[name]]
+    if slow or good:
         return (
-            f"{DIFFERS}: a hundredth of the rate is not slow for {', '.join(slow) or 'none'}, "
-            f"a hundredfold not too large for {', '.join(whole) or 'none'}"
+            f"{DIFFERS}: a hundredth of the rate is not too small for {', '.join(slow) or 'none'}, "
+            f"a hundredfold not too large for {', '.join(good) or 'none'}"
         )
     at_source = {name: values[factors.index(1.0)] for name, values in middle.items()}
-    slower = [name for name in middle if name != "SGD" and at_source[name] > at_source["SGD"]]
-    still = [name for name in middle if name != "SGD" and least[name] > least["SGD"]]
-    ratio = at_source["SGD"] / least["SGD"]
-    return (
-        f"{AGREES}: on both ends; that SGD is the slowest is {'partly ' if still else ''}the choice of its rate, at "
-        f"{factors[best['SGD']] * RATES['SGD']:.2g} its loss is {ratio:.1f} times less"
-        + (f", less than that of {' and '.join(still)} at their best" if still else "")
-        + (f"; slower than SGD at the source's rate: {', '.join(slower)}" if slower else "")
-    )
+    others = [name for name in middle if name != "SGD"]
+    said = [
+        f"that SGD is the slowest owes much to its rate, at {factors[best['SGD']] * RATES['SGD']:.2g} its loss is "
+        f"{at_source['SGD'] / least['SGD']:.1f} times less"
+    ]
+    if behind := [name for name in others if least[name] > least["SGD"]]:
+        said[0] += f", less than that of {' and '.join(behind)} at its best"
+    if slower := [name for name in others if at_source[name] > at_source["SGD"]]:
+        said.append(f"slower than SGD at the source's rates: {', '.join(slower)}")
+    if learning := [name for name, values in middle.items() if values[-1] < UNTRAINED]:
+        said.append(f"a hundredfold rate is bad but no divergence for {', '.join(learning)}")
+    return f"{AGREES}: at both ends; {'; '.join(said)}"
 
 
 def _figure(data: str, late: dict[str, np.ndarray], factors: tuple, iterations: int):

@@ -139,7 +139,7 @@ def _surface():
     x, y = np.meshgrid(np.linspace(-10, 10, 61), np.linspace(-10, 10, 61))
     left.plot_surface(x, y, height(x, y), cmap="cividis", linewidth=0)
     left.set(xlabel="x", ylabel="y", zlabel="f")
-    lines = right.contour(x, y, height(x, y), (1, 4, 10, 20, 40, 60, 80, 100), cmap="cividis")
+    lines = right.contour(x, y, height(x, y), (1, 4, 10, 20, 40, 60, 80), cmap="cividis")
     right.clabel(lines, fontsize=8)
     right.set(xlabel="x", ylabel="y", aspect="equal")
     figure.suptitle("f(x, y) = x²/20 + y²")
