@@ -24,6 +24,7 @@ from absl import flags as absl_flags
 
 from dcgan_tf import flags
 from dcgan_tf.errors import UserError
+from experiments import timing
 
 FLAGS = absl_flags.FLAGS
 flags.define_config("batch_size", "image_size", "g_width", "d_width", "latent_dim", "d_steps", "g_steps")
@@ -32,8 +33,6 @@ flags.define("steps", 3, "steps of one turn")
 flags.define("only", "", "variants with commas between; empty: all that can run here")
 flags.define("output", "experiments/results/step.json", "file for the figures")
 flags.define("figure", "", "PNG for the bars; empty: none")
-
-SIDE, SIDE_ON_A_GPU = 2048, 8192  # of the matrices whose product is the peak
 
 
 def ours(config, per_call: int = 1, **settings) -> Callable:
@@ -100,43 +99,13 @@ VARIANTS = {
 FOR_GPUS = ("ten_a_call", "xla")
 
 
-def product(library: str, precision: str) -> Callable[[int], None]:
-    """Matrix products of two random side x side matrices, as many as it is told."""
-    import tensorflow as tf
-
-    matrix = tf.cast(tf.random.stateless_normal((matrix_side(), matrix_side()), (0, 0)), precision)
-    if library == "torch":
-        import torch
-
-        held = torch.from_numpy(matrix.numpy().astype("float32")).to(getattr(torch, precision))
-        return lambda count: [torch.mm(held, held) for _ in range(count)]
-    multiply = tf.function(lambda: tf.matmul(matrix, matrix))
-    # A corner is fetched at the end: a GPU has only then computed it.
-    return lambda count: [multiply() for _ in range(count)][-1][0, 0].numpy()
-
-
-def matrix_side() -> int:
-    return SIDE_ON_A_GPU if gpu_name() else SIDE
-
-
-def gpu_name() -> str:
-    """What TensorFlow's first GPU is called; empty: there is none."""
-    import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
-
-    # isort: split
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else ""
-
-
 def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
 def chosen_variants() -> list[str]:
     if not FLAGS.only:
-        left_out = ("torch",) if gpu_name() else FOR_GPUS if has_torch() else (*FOR_GPUS, "torch")
+        left_out = ("torch",) if timing.gpu_name() else FOR_GPUS if has_torch() else (*FOR_GPUS, "torch")
         return [name for name in VARIANTS if not any(word in name for word in left_out)]
     names = FLAGS.only.split(",")
     for name in names:
@@ -144,7 +113,7 @@ def chosen_variants() -> list[str]:
             raise UserError(f"--only={name}: it can be {', '.join(VARIANTS)}.")
         if name.startswith("torch") and not has_torch():
             raise UserError(f'--only={name}: PyTorch is not installed (pip install ".[peers]").')
-    if gpu_name() and any(name.startswith("torch") for name in names):
+    if timing.gpu_name() and any(name.startswith("torch") for name in names):
         raise UserError("--only: PyTorch's variants are for CPUs; here is a GPU.")
     return names
 
@@ -153,8 +122,6 @@ def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str,
     """Seconds per step of each variant, one value a round, and the peak of each precision in FLOP/s."""
     import tensorflow as tf
 
-    from experiments.timing import interleaved
-
     shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
     batches = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
 
@@ -162,12 +129,13 @@ def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str,
         return lambda count: run(batches, count)
 
     made = {name: turn(VARIANTS[name][1](dataclasses.replace(config, precision=VARIANTS[name][0]))) for name in names}
-    seconds = interleaved(made, FLAGS.rounds, FLAGS.steps)
+    seconds = timing.interleaved(made, FLAGS.rounds, FLAGS.steps)
     libraries = sorted({"torch" if name.startswith("torch") else "tf" for name in names})
     kinds = [(library, precision) for library in libraries for precision in ("float32", "bfloat16")]
-    products = interleaved({"/".join(kind): product(*kind) for kind in kinds}, FLAGS.rounds, 10)
+    products = timing.interleaved({"/".join(kind): timing.product(*kind) for kind in kinds}, FLAGS.rounds, 10)
+    flop = 2 * timing.matrix_side() ** 3
     peaks = {
-        precision: 2 * matrix_side() ** 3 / min(np.median(products[f"{library}/{precision}"]) for library in libraries)
+        precision: flop / min(np.median(products[f"{library}/{precision}"]) for library in libraries)
         for precision in ("float32", "bfloat16")
     }
     return seconds, peaks
@@ -175,7 +143,6 @@ def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str,
 
 def summary(config, seconds: dict[str, list[float]], peaks: dict[str, float]) -> dict:
     """What the table, the JSON file and the picture show."""
-    from experiments.timing import ratios
     from experiments.work import step_flop
 
     nominal, exact = step_flop(config), step_flop(config, exact=True)
@@ -184,10 +151,10 @@ def summary(config, seconds: dict[str, list[float]], peaks: dict[str, float]) ->
     for name, values in seconds.items():
         rate = nominal / float(np.median(values))
         rows[name] = {"seconds": values, "gflop_per_second": rate / 1e9, "peak": rate / peaks[VARIANTS[name][0]]}
-        rows[name] |= {f"ratio_to_{reference}": ratios(seconds, reference)[name] for reference in references}
+        rows[name] |= {f"ratio_to_{reference}": timing.ratios(seconds, reference)[name] for reference in references}
     about = {"batch_size": config.batch_size, "d_steps": config.d_steps, "g_steps": config.g_steps}
     about |= {
-        "machine": gpu_name() or f"{os.cpu_count()} cores",
+        "machine": timing.gpu_name() or f"{os.cpu_count()} cores",
         "gflop_nominal": nominal / 1e9,
         "gflop_exact": exact / 1e9,
     }

@@ -22,6 +22,7 @@ from absl import flags as absl_flags
 
 from dcgan_tf import flags
 from dcgan_tf.errors import UserError
+from experiments import timing
 
 FLAGS = absl_flags.FLAGS
 flags.define("run", "", "folder of the run (default: the newest in runs/)")
@@ -121,11 +122,8 @@ class Study:
 
     def speed(self) -> list[dict]:
         """All searches in one batch beside image after image and start after start; and the share of the peak."""
-        import tensorflow as tf
-
         from dcgan_tf.inpainting.masks import importance
         from dcgan_tf.inpainting.search import LEARNING_RATES, OBJECTIVES, Search
-        from experiments.timing import interleaved
         from experiments.work import search_flop
 
         config, count = self.gan.config, len(self.images)
@@ -137,19 +135,16 @@ class Study:
             given = [np.repeat(values[:images], starts, axis=0) for values in (self.images, weights)]
             return lambda times: one.run(z, *given, times * PIECE)
 
-        side, rounds = (8192 if tf.config.list_physical_devices("GPU") else 2048), FLAGS.rounds
-        dtype = config.precision
-        matrix = tf.cast(tf.random.stateless_normal((side, side), (0, 0)), dtype)
-        product = tf.function(lambda: tf.matmul(matrix, matrix))
+        product = timing.product("tf", config.precision)
         variants = {
             "together": of(count, RESTARTS),
             "image": of(1, RESTARTS),
             "start": of(1, 1),
-            "product": lambda times: [product() for _ in range(10 * times)][-1][0, 0].numpy(),
+            "product": lambda times: product(10 * times),
         }
-        seconds = interleaved(variants, rounds, 3)
+        seconds = timing.interleaved(variants, FLAGS.rounds, 3)
         together, image, start = (np.array(seconds[name]) / PIECE for name in ("together", "image", "start"))
-        peak = 2 * side**3 * 10 / np.median(seconds["product"])
+        peak = 2 * timing.matrix_side() ** 3 * 10 / np.median(seconds["product"])
         flop = search_flop(config) / config.batch_size * count * RESTARTS
         return [
             {

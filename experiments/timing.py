@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+SIDE, SIDE_ON_A_GPU = 2048, 8192  # of the matrices whose product is a machine's peak
+
 
 def interleaved(variants: dict[str, Callable[[int], object]], rounds: int, count: int) -> dict[str, list[float]]:
     """Seconds of one unit of work of each variant, one value a round.
@@ -54,3 +56,38 @@ def shown(r: dict) -> str:
         f"{r[k]:,.{0 if r[k] >= 1000 else 3 if r[k] < 10 else 1}f}" for k in ("median", "least", "most")
     )
     return f"{r['label']:48s} {middle:>9s} {f'[{least}, {most}]':20s} {r['unit']:9s} {r['goal']}".rstrip()
+
+
+def product(library: str, precision: str) -> Callable[[int], object]:
+    """Matrix products of two random matrices of `matrix_side`, as many as it is told.
+
+    Args:
+      library: "tf" or "torch".
+      precision: "float32" or "bfloat16".
+    """
+    import tensorflow as tf
+
+    matrix = tf.cast(tf.random.stateless_normal((matrix_side(), matrix_side()), (0, 0)), precision)
+    if library == "torch":
+        import torch
+
+        held = torch.from_numpy(matrix.numpy().astype("float32")).to(getattr(torch, precision))
+        return lambda count: [torch.mm(held, held) for _ in range(count)]
+    multiply = tf.function(lambda: tf.matmul(matrix, matrix))
+    # A corner is fetched at the end: a GPU has only then computed it.
+    return lambda count: [multiply() for _ in range(count)][-1][0, 0].numpy()
+
+
+def matrix_side() -> int:
+    return SIDE_ON_A_GPU if gpu_name() else SIDE
+
+
+def gpu_name() -> str:
+    """What TensorFlow's first GPU is called; empty: there is none."""
+    import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+
+    # isort: split
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else ""

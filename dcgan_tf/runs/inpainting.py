@@ -90,7 +90,7 @@ def inpaint(request: Request, output: str | None = None) -> tuple[str, list[Path
 
 def _unlikeness(seen: np.ndarray, known: np.ndarray, completion: Completion) -> float:
     """How far G(z) is from the known pixels near the hole: mean absolute difference, of 255."""
-    weights = np.stack([importance(one, 7) for one in known])
+    weights = np.stack([importance(one) for one in known])
     return float(np.average(np.abs(seen.astype(float) - completion.proposals).mean(axis=3), weights=weights))
 
 

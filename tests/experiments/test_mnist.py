@@ -12,7 +12,7 @@ import pytest
 from dcgan_tf.errors import UserError
 from experiments import mnist
 
-GENUINE = Path("/work/shared/data/mnist")
+GENUINE = Path(__file__).parents[2] / "data/mnist"
 IMAGES, LABELS, TEST_IMAGES, TEST_LABELS = mnist.SHA256
 
 
