@@ -1,6 +1,7 @@
-"""Initial weights: how the signal goes through deep networks, rows C1, D4, E1 to E3.
+"""Initial weights: how signals and gradients go through deep networks, and through a DCGAN.
 
-The networks are NumPy's: matrices and an activation, as the sources have them.
+Rows B8 to B10, C1, C2, D3, D4, E1 to E4 and, beyond the sources, INIT-CONV and INIT-DCGAN. Here those of the notes: C1,
+D4, E1 to E3, whose networks are matrices and an activation.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ import numpy as np
 
 from dcgan_tf import flags
 from experiments import study
+from experiments.initialization_dcgan import init_dcgan
+from experiments.initialization_inputs import b10, d3
+from experiments.initialization_layers import e4, init_conv
+from experiments.initialization_variance import b8, b9, c2, sigmoid
 from experiments.study import AGREES, DIFFERS, SOURCE_ERROR, Options, Row
 
 WIDTH, DEPTH = 512, 100  # of the notes' networks
@@ -21,10 +26,6 @@ Draw = Callable[[np.random.Generator], np.ndarray]
 
 def relu(x: np.ndarray) -> np.ndarray:
     return np.maximum(x, 0.0)
-
-
-def sigmoid(x: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * x))  # does not overflow
 
 
 def uniform(bound: float) -> Draw:
@@ -176,7 +177,21 @@ def d4(options: Options) -> Row:
     )
 
 
-ROWS: study.Rows = {"C1": c1, "D4": d4, "E1": e1, "E2": e2, "E3": e3}
+ROWS: study.Rows = {
+    "B8": b8,
+    "B9": b9,
+    "B10": b10,
+    "C1": c1,
+    "C2": c2,
+    "D3": d3,
+    "D4": d4,
+    "E1": e1,
+    "E2": e2,
+    "E3": e3,
+    "E4": e4,
+    "INIT-CONV": init_conv,
+    "INIT-DCGAN": init_dcgan,
+}
 
 if __name__ == "__main__":
     study.define_flags(ROWS)
