@@ -20,6 +20,7 @@ LATENTS = ("normal", "uniform")
 AUGMENTATIONS = ("none", "translation")
 UPSAMPLINGS = ("transposed", "resize")
 SWITCH = ("off", "on")
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 IMAGE_SIZES = (32, 64, 128)
 PRESET_NAMES = ("article", "fast", "paper", "lfw", "quick", "stable")
 
@@ -72,7 +73,7 @@ class Config:
     )
     initializer: str = setting("article", "weights at the start: Glorot, N(0, 0.02), He", one_of=INITIALIZERS)
 
-    batch_size: int = setting(64, "images per update", at_least=2, at_most=65536)
+    batch_size: int = setting(64, "images per update, of all devices together", at_least=2, at_most=65536)
     epochs: int = setting(30, "passes over the data set", at_least=1, learned=False)
     max_steps: int = setting(0, "stop after this many steps in all; 0: only epochs count", at_least=0, learned=False)
     d_steps: int = setting(1, "discriminator updates per step, each with its own batch and z", at_least=1, at_most=100)
@@ -105,6 +106,13 @@ class Config:
         one_of=KERNELS,
     )
     xla: str = setting("off", "compile the step with XLA, which draws other z; on a GPU not measured", one_of=SWITCH)
+    strategy: str = setting(
+        "auto",
+        "who trains: one device, mirrored (all GPUs of this machine), multi_worker (the machines of TF_CONFIG or "
+        "Slurm), auto (what there is); they share out each batch, with the same result up to rounding",
+        one_of=STRATEGIES,
+        learned=False,
+    )
     steps_per_call: int = setting(
         1,
         "steps that one call of TensorFlow makes, with the same result; more save time where a step takes milliseconds",

@@ -61,20 +61,25 @@ def chosen_images(num_images: int, config: Config, first_step: int, last_step: i
         yield order[position]
 
 
-def batches(images: np.ndarray, config: Config, first_step: int, last_step: int) -> Iterator:
+def batches(
+    images: np.ndarray, config: Config, first_step: int, last_step: int, worker: int = 0, workers: int = 1
+) -> Iterator:
     """The batches of the steps first_step .. last_step - 1.
 
     Args:
       images: uint8 [num_images, H, W, C].
+      worker, workers: of the `batch_size` images of a step worker 0 reads the first part only, and so on.
 
     Returns:
-      uint8 [d_steps, N, H, W, C] one after the other: arrays, gathered by another thread while the step before is
-      computed, or tensors of the GPU, where the images have a place in its memory.
+      uint8 [d_steps, N / workers, H, W, C] one after the other: arrays, gathered by another thread while the step
+      before is computed, or tensors of the GPU, where it is one and the images have a place in its memory.
     """
     steps_per_epoch(len(images), config)  # too few are refused at once
-    chosen = chosen_images(len(images), config, first_step, last_step)
+    share = config.batch_size // workers
+    part = slice(worker * share, (worker + 1) * share)
+    chosen = (numbers[:, part] for numbers in chosen_images(len(images), config, first_step, last_step))
     gpus = tf.config.list_logical_devices("GPU")
-    if gpus and images.nbytes <= MOST_BYTES_ON_A_GPU:
+    if len(gpus) == 1 and images.nbytes <= MOST_BYTES_ON_A_GPU:
         return gathered_on(gpus[0].name, images, chosen)
     return gathered_ahead(images, chosen)
 

@@ -26,11 +26,14 @@ class DCGAN:
     """Generator, discriminator, their optimisers and, where the config asks for one, G's running average.
 
     Everything random follows from (seed, step): a checkpoint is the variables below and the step, nothing else.
+    Made inside the scope of a `tf.distribute` strategy, its replicas do one step together: each takes its share of the
+    global batch, and batch norm, gradients and metrics are those of the whole.
 
     Attributes:
       generator, discriminator: the networks.
       ema_generator: the generator with averaged weights, or None.
       g_optimizer, d_optimizer: Adam, as row A4.
+      replicas: how many do a step together, each a share of `batch_size`.
       train_steps: several steps in one call, see `_train_steps`.
     """
 
@@ -39,7 +42,10 @@ class DCGAN:
             config = dataclasses.replace(config, precision=fastest_precision())
         self.config = config
         self.loss = LOSSES[config.loss]
-        self._layers = {"layer_set": kernels.layer_set(config.kernels), "dtype": POLICIES[config.precision]}
+        self._strategy = tf.distribute.get_strategy()
+        self.replicas = self._strategy.num_replicas_in_sync
+        layer_set = kernels.layer_set(config.kernels, synchronized=self.replicas > 1)
+        self._layers = {"layer_set": layer_set, "dtype": POLICIES[config.precision]}
         self.generator = self._new_generator("g")
         self.ema_generator = self._new_generator("g_ema") if config.ema else None
         self.discriminator = self._new_discriminator()
@@ -51,7 +57,10 @@ class DCGAN:
         self.g_optimizer, self.d_optimizer = self._new_optimizer(), self._new_optimizer()
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
-        shape = (None, config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
+        # Replicas of this process, which is given their images only; the others are other workers'.
+        self._here = len(self._strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
+        images = config.batch_size * self._here // self.replicas
+        shape = (None, config.d_steps, images, config.image_size, config.image_size, config.channels)
         signature = (tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((), tf.int64))
         self.train_steps = tf.function(self._train_steps, signature, jit_compile=config.xla == "on" or None)
 
@@ -66,7 +75,7 @@ class DCGAN:
 
     def _new_optimizer(self) -> keras.optimizers.Optimizer:
         c = self.config
-        adam = keras.optimizers.Adam if c.kernels == "plain" else Adam
+        adam = keras.optimizers.Adam if c.kernels == "plain" and self.replicas == 1 else Adam
         return adam(c.learning_rate, beta_1=c.beta1, beta_2=c.beta2, epsilon=1e-8)
 
     def networks(self) -> dict[str, keras.Model]:
@@ -75,10 +84,28 @@ class DCGAN:
         return networks | ({"g_ema": self.ema_generator} if self.ema_generator else {})
 
     def latent(self, key, n: int, part: int = 0):
-        """z of one update: float32 [n, latent_dim], fixed by (seed, key, part)."""
+        """z of one update: float32 [n, latent_dim], fixed by (seed, key, part); a replica's share of all replicas'."""
         return self._random(self.config.latent, (n, self.config.latent_dim), key, part)
 
     def _random(self, distribution: str, shape, key, part: int):
+        n, *rest = shape
+        return self._share(self._whole_random(distribution, (n * self.replicas, *rest), key, part), self.replicas)
+
+    def _share(self, values, shares: int, axis: int = 0):
+        """This replica's share of what belongs to `shares` replicas, along an axis."""
+        if shares == 1:
+            return values
+        n = values.shape[axis] // shares
+        first = tf.distribute.get_replica_context().replica_id_in_sync_group % shares * n
+        return tf.gather(values, first + tf.range(n), axis=axis)
+
+    def _averaged(self, values):
+        """The mean over the replicas of each of some tensors."""
+        if self.replicas == 1:
+            return values
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+    def _whole_random(self, distribution: str, shape, key, part: int):
         # Philox by name: left to itself TensorFlow picks by device, and the numbers would depend on it.
         seed = tf.random.fold_in(tf.constant([self.config.seed, 0], tf.int64), key, alg="philox")
         seed = tf.random.fold_in(seed, part, alg="philox")
@@ -92,7 +119,8 @@ class DCGAN:
         """One step of Algorithm 1 (Goodfellow et al. 2014).
 
         Args:
-          batches: uint8 [d_steps, N, H, W, C], one real batch for each update of D.
+          batches: uint8 [d_steps, N, H, W, C], one real batch for each update of D; of several replicas each has its
+            own N.
           step: int64 scalar. With the seed it fixes every number drawn here.
 
         Returns:
@@ -121,9 +149,18 @@ class DCGAN:
         count = tf.shape(batches)[0]
         rows = tf.TensorArray(tf.float32, count, element_shape=(len(METRICS),))
         for k in tf.range(count):
-            metrics = self.train_step(batches[k], first + tf.cast(k, tf.int64))
-            rows = rows.write(k, tf.stack([metrics[name] for name in METRICS]))
+            row = self._strategy.run(self._replica_step, (batches[k], first + tf.cast(k, tf.int64)))
+            rows = rows.write(k, self._strategy.reduce(tf.distribute.ReduceOp.MEAN, row, axis=None))
         return rows.stack()
+
+    def _replica_step(self, batches, step):
+        """`train_step` by one replica, of the images of all replicas of this process: its float32 [len(METRICS)]."""
+        images = self._share(batches, self._here, axis=1)
+        train_step = self.train_step
+        if tf.distribute.has_strategy():  # replicas wait for each other, and may not within functions of their own
+            train_step = train_step.python_function
+        metrics = train_step(images, step)
+        return tf.stack([tf.cast(metrics[name], tf.float32) for name in METRICS])
 
     def update_discriminator(self, real, fake, step, i):
         """D descends its loss on one real and one generated batch, each normalised by itself."""
@@ -136,7 +173,7 @@ class DCGAN:
             loss = loss_real + loss_fake
             if self.loss.gradient_penalty:
                 loss += self.loss.gradient_penalty * self.gradient_penalty(real, fake, step, i)
-        gradients = tape.gradient(loss, weights)
+        gradients = self._averaged(tape.gradient(loss, weights))
         self.d_optimizer.apply(gradients, weights)
         return {
             "d_loss": loss,
@@ -154,6 +191,7 @@ class DCGAN:
             d_tape.watch(fake)
             loss = self.loss.generator(self.discriminator(self.shown(fake, step, SHOWN_BY_G + j), training=True))
         gradients = g_tape.gradient(fake, weights, output_gradients=d_tape.gradient(loss, fake))
+        gradients = self._averaged(gradients)
         self.g_optimizer.apply(gradients, weights)
         return {"g_loss": loss, "g_grad_norm": tf.linalg.global_norm(gradients)}
 
@@ -192,7 +230,7 @@ class DCGAN:
         t = tf.cast(step, tf.float32)
         decay = tf.minimum(self.config.ema, (1.0 + t) / (10.0 + t))
         for average, value in zip(self.ema_generator.variables, self.generator.variables):
-            average.assign_sub((average - value) * (1.0 - decay))
+            average.assign_sub((average - value) * tf.cast(1.0 - decay, average.dtype))
 
     @tf.function
     def weight_norms(self):

@@ -10,6 +10,8 @@ with. `experiments/PERFORMANCE.md` has the measurements behind the rules.
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,11 +25,15 @@ LARGEST_FOR_PHASES = 4
 MOST_MAPS_FOR_SUB_PIXEL = 4
 
 
-def layer_set(kernels: str) -> models.LayerSet:
+def layer_set(kernels: str, synchronized: bool = False) -> models.LayerSet:
     """The layers that `Config.kernels` asks for: "plain", or "auto": the faster ones of this machine.
 
-    A GPU's library has good convolutions of its own (not measured); batch norm in one operation suits both.
+    A GPU's library has good convolutions of its own (not measured); batch norm in one operation suits both. With
+    `synchronized` batch norm is Keras's, by the mean and variance over all replicas.
     """
+    if synchronized:
+        batch_norm = functools.partial(keras.layers.BatchNormalization, synchronized=True)
+        return layer_set(kernels)._replace(batch_norm=batch_norm)
     if kernels == "plain":
         return models.KERAS
     if tf.config.list_physical_devices("GPU"):

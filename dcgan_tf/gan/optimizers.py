@@ -11,18 +11,25 @@ class Adam(keras.optimizers.Adam):
 
     With t updates done: m += (1 - beta1) (g - m), v += (1 - beta2) (g^2 - v),
     w -= lr sqrt(1 - beta2^(t+1)) / (1 - beta1^(t+1)) m / (sqrt(v) + epsilon).
+
+    Of several replicas each updates its own copies, by gradients that are those of all replicas already: Keras's would
+    add them up once more.
     """
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        for gradient, variable in zip(grads, trainable_variables):
+            self.update_step(gradient, variable.value, learning_rate)
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
-        count = tf.cast(self.iterations + 1, tf.float32)
+        count = tf.cast(self.iterations + 1, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
             beta1_power=self.beta_1**count,
             beta2_power=self.beta_2**count,
-            lr=tf.cast(learning_rate, tf.float32),
+            lr=tf.cast(learning_rate, variable.dtype),
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dcgan_tf.config import Config
+from dcgan_tf.config import PRECISIONS, Config
 from dcgan_tf.console import Progress, python, say
 from dcgan_tf.datasets.packed import Packed, open_packed
 from dcgan_tf.datasets.pipeline import batches, of_one_call, steps_per_epoch
@@ -24,6 +24,7 @@ from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.precision import fastest_precision
 from dcgan_tf.pictures.grids import grid
 from dcgan_tf.runs import checkpoints, gallery, loading
+from dcgan_tf.runs import workers as workers_lib
 from dcgan_tf.runs.directory import RunDirectory, opened_for_training
 from dcgan_tf.runs.events import Events
 from dcgan_tf.runs.health import Health
@@ -31,6 +32,7 @@ from dcgan_tf.runs.quality import Quality
 from dcgan_tf.runs.records import Records, read_metrics
 from dcgan_tf.runs.step_log import StepLog, diverged
 from dcgan_tf.runs.stopping import StopRequest
+from dcgan_tf.runs.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Run:
       step, last_step: steps done, and to be done in all.
       pictures: what was drawn of it.
       signal: the signal that stopped it early, or None.
+      worker: which of several workers this is; "": the only one, or the chief, which has everything.
     """
 
     directory: RunDirectory
@@ -51,6 +54,7 @@ class Run:
     last_step: int
     pictures: list[Path]
     signal: int | None = None
+    worker: str = ""
 
     def summary(self) -> str:
         """What there is to look at, and with which commands."""
@@ -58,6 +62,8 @@ class Run:
         done = f"{self.step:,} of {self.last_step:,} steps are done"
         if self.step > self.last_step:
             done = f"{self.step:,} steps are done, more than the {self.last_step:,} asked for"
+        if self.worker:
+            return f"{self.worker}: {done}. The chief (worker 0) has everything."
         lines = [f"{done}. Everything is in {path}:"]
         lines += [f"  {picture}" for picture in self.pictures]
         if found := loading.best(self.directory):
@@ -84,11 +90,15 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError("training needs Keras on TensorFlow: unset KERAS_BACKEND, or set it to tensorflow.")
-    path = Path(run_dir or config.default_run_dir)
-    config = _with_settled_precision(config, RunDirectory(path), fresh)
+    workers = workers_lib.chosen(config)
+    with workers.lost_as_a_sentence():
+        return _train(config, Path(run_dir or config.default_run_dir), fresh, workers)
+
+
+def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
+    config = _with_settled_precision(config, RunDirectory(path), fresh, workers)
     packed = open_packed(config)
-    gpus = tf.config.list_physical_devices("GPU")
-    say(f"{packed.summary()}; on {'the CPU' if not gpus else gpus[0].name.removeprefix('/physical_device:')}.")
+    say(f"{packed.summary()}; on {workers.summary()}.")
     per_epoch = steps_per_epoch(len(packed.training), config, len(packed.held_out))
     last_step = config.epochs * per_epoch
     if config.max_steps > last_step:
@@ -98,30 +108,49 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
         last_step = config.max_steps
     data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
 
-    with opened_for_training(path, config, data, fresh) as run:
-        gan = DCGAN(config)
-        step = checkpoints.restore_newest(run.checkpoints, gan)
-        if step:
-            say(f"{run.path}: continues at step {step:,}." if step < last_step else f"{run.path}: all steps are done.")
+    workers.check_same(config, data)
+
+    if not workers.is_chief:
+        gan, step = _restored(config, workers, last_step)
         stopped_by = None
         if step < last_step:
-            step, stopped_by = _train_steps(gan, packed, run, step, last_step, per_epoch)
+            step, stopped_by = _follow(gan, packed, workers, step, last_step, per_epoch)
+        return Run(RunDirectory(path), gan, step, last_step, [], stopped_by, f"worker {workers.index}")
+    with opened_for_training(path, config, data, fresh) as run:
+        gan, step = _restored(config, workers, last_step, run)
+        stopped_by = None
+        if step < last_step:
+            step, stopped_by = _train_steps(gan, packed, run, workers, step, last_step, per_epoch)
         pictures = gallery.finish(run, config, per_epoch)
     return Run(run, gan, step, last_step, pictures, stopped_by)
 
 
-def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool) -> Config:
-    """`--precision=auto` is what the run began with, or is found out now."""
+def _restored(config: Config, workers: Workers, last: int, run: RunDirectory | None = None) -> tuple[DCGAN, int]:
+    """The networks as they are at the chief's newest checkpoint, and the steps it had done; the chief gives its run."""
+    with workers.strategy.scope():
+        gan = DCGAN(config)
+    step = checkpoints.restore_newest(run.checkpoints, gan) if run else 0
+    if step:
+        say(f"{run.path}: continues at step {step:,}." if step < last else f"{run.path}: all steps are done.")
+    step = workers.everyones(step)[0]
+    if step:
+        workers.take_from_chief(list(checkpoints.variables(gan).values()))
+    return gan, step
+
+
+def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, workers: Workers) -> Config:
+    """`--precision=auto` is what the run began with, or is found out now, by the chief."""
     if config.precision != "auto":
         return config
     goes_on = run.config_file.exists() and not fresh
     precision = run.config().precision if goes_on else fastest_precision()
+    precision = PRECISIONS[workers.everyones(PRECISIONS.index(precision))[0]]
     say(f"--precision=auto: {precision}{'' if goes_on else ', the faster one here'}.")
     return dataclasses.replace(config, precision=precision)
 
 
 def _train_steps(
-    gan: DCGAN, packed: Packed, run: RunDirectory, first: int, last: int, per_epoch: int
+    gan: DCGAN, packed: Packed, run: RunDirectory, workers: Workers, first: int, last: int, per_epoch: int
 ) -> tuple[int, int | None]:
     """Train the steps first .. last - 1. Returns the steps done and the signal that asked to stop, if one did."""
     config = gan.config
@@ -131,7 +160,7 @@ def _train_steps(
         Events(run.tensorboard, config, first) as events,
         Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
     ):
-        data = batches(packed.training, config, first, last)
+        data = batches(packed.training, config, first, last, workers.index, workers.count)
         past = read_metrics(run.metrics_file)
         quality, health = Quality(packed.training, past), Health(config, past)
         log = StepLog(gan, run, per_epoch, records, events, quality, health, shown)
@@ -139,7 +168,7 @@ def _train_steps(
             batch = of_one_call(data, done - step)
             log.add(step, gan.train_steps(batch, tf.constant(step, tf.int64)))
 
-            signal = stop.signal  # once: it may come at any time
+            signal = workers.stop(stop.signal)  # once: it may come at any time
             end_of_epoch = done % per_epoch == 0
             if signal or done in (1, last) or any(done % every == 0 for every in _milestones(config, per_epoch)):
                 log.fetch(evaluate=config.evaluate_every and (done % config.evaluate_every == 0 or done == last))
@@ -165,6 +194,22 @@ def _train_steps(
                 best_saved = checkpoints.best_step(run.checkpoints, quality.frechet)
                 checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, kept_epochs, best_saved)
             log.start_clock()
+            if signal:
+                return done, signal
+    return last, None
+
+
+def _follow(
+    gan: DCGAN, packed: Packed, workers: Workers, first: int, last: int, per_epoch: int
+) -> tuple[int, int | None]:
+    """`_train_steps` of a worker that is not the chief: the same steps, and nothing is written."""
+    with StopRequest() as stop:
+        data = batches(packed.training, gan.config, first, last, workers.index, workers.count)
+        for step, done in calls(first, last, per_epoch, gan.config):
+            metrics = gan.train_steps(of_one_call(data, done - step), tf.constant(step, tf.int64))
+            signal = workers.stop(stop.signal)
+            if not np.isfinite(metrics).all():
+                raise UserError(f"worker {workers.index}: training stopped at step {done:,}: the chief says why.")
             if signal:
                 return done, signal
     return last, None
