@@ -68,14 +68,14 @@ def init_conv(options: Options) -> Row:
         keras_he = [
             gains(kind, size, stride, keras.initializers.HeNormal(seed=seed))[0] / 2 for seed in range(options.seeds)
         ]
-        fans = np.array([n_in * C_IN, n_out * C_OUT])
+        fans = np.array([n_in * C_IN, n_out * C_OUT], float)
         worst = max(worst, float(np.abs(runs.mean(axis=0) / fans - 1).max()))
         spread = max(spread, float((runs.std(axis=0) / fans).max()))
         found[name] = {
-            "fan_in": fans[0],
-            "fan_in_measured": runs[:, 0].mean(),
-            "fan_out": fans[1],
-            "fan_out_measured": runs[:, 1].mean(),
+            "fan_in": float(fans[0]),
+            "fan_in_measured": float(runs[:, 0].mean()),
+            "fan_out": float(fans[1]),
+            "fan_out_measured": float(runs[:, 1].mean()),
             # What He's rule by Keras keeps of the signal, where 1 is meant: Keras takes a transposed layer's fans from
             # its kernel's shape [k, k, out, in] as if it were [k, k, in, out], and knows nothing of strides.
             "keras_he": float(np.mean(keras_he)),

@@ -117,8 +117,10 @@ with strategy.scope():
 @tf.function
 def step(gradients):
     def replica():
-        share = 0.25 + 0.5 * tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, tf.float32)
-        optimizer.apply([share * g for g in gradients], weights)
+        context = tf.distribute.get_replica_context()
+        share = 0.5 + tf.cast(context.replica_id_in_sync_group, tf.float32)
+        averaged = context.all_reduce(tf.distribute.ReduceOp.MEAN, [share * g for g in gradients])
+        optimizer.apply(averaged, weights)
 
     strategy.run(replica)
 
@@ -129,7 +131,7 @@ print(json.dumps([[w.value.values[i].numpy().tolist() for w in weights] for i in
 """
 
 
-def test_two_mirrored_devices_step_by_the_sum_of_their_gradients():
+def test_two_mirrored_devices_each_step_by_the_averaged_gradients_once():
     done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2000:]
     for weights in json.loads(done.stdout.splitlines()[-1]):
