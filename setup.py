@@ -23,6 +23,6 @@ setup(
         "download": ["gdown>=6.5"],
         "inpaint": ["scikit-image>=0.22"],
         "peers": ["torch>=2.4"],
-        "test": ["pytest>=8", "scikit-image>=0.22", "ruff>=0.8", "setuptools>=68", "gdown>=6.5"],
+        "test": ["pytest>=8", "scikit-image>=0.22", "ruff>=0.8", "setuptools>=68", "gdown>=6.5", "hypothesis>=6"],
     },
 )
