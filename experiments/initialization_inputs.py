@@ -40,7 +40,7 @@ def b10(options: Options) -> Row:
     found = {}
     for kind, given in kinds.items():
         runs = []
-        for seed in range(options.seeds):
+        for seed in range(options.few):
             rng = np.random.default_rng(seed)
             x = float(kind[2:].split(",")[0]) + rng.standard_normal((INPUTS, UNITS)) if given is None else given
             before, after = _through(x, rng)
@@ -78,7 +78,7 @@ def b10(options: Options) -> Row:
         + ", ".join(f"{f['saturated']:.0%}" for f in found.values())
         + "; mean cosine between inputs "
         + ", ".join(f"{abs(f['likeness'][0]):.2f}" for f in found.values()),
-        f"{max(f['spread'] for f in found.values()):.1%} at most ({options.seeds} seeds)",
+        f"{max(f['spread'] for f in found.values()):.1%} at most ({options.few} seeds)",
         f"{AGREES}: of a mean the rule's variance becomes 1 + mean² times as large, and all inputs look alike"
         if good
         else DIFFERS,

@@ -60,13 +60,10 @@ def init_conv(options: Options) -> Row:
     for (kind, size, stride), (n_in, n_out) in FANS.items():
         name = f"{kind} {size}x{size}, stride {stride}"
         runs = np.array(
-            [
-                gains(kind, size, stride, keras.initializers.RandomNormal(0, 1, seed=seed))
-                for seed in range(options.seeds)
-            ]
+            [gains(kind, size, stride, keras.initializers.RandomNormal(0, 1, seed=seed)) for seed in range(options.few)]
         )
         keras_he = [
-            gains(kind, size, stride, keras.initializers.HeNormal(seed=seed))[0] / 2 for seed in range(options.seeds)
+            gains(kind, size, stride, keras.initializers.HeNormal(seed=seed))[0] / 2 for seed in range(options.few)
         ]
         fans = np.array([n_in * C_IN, n_out * C_OUT], float)
         worst = max(worst, float(np.abs(runs.mean(axis=0) / fans - 1).max()))
@@ -88,7 +85,7 @@ def init_conv(options: Options) -> Row:
         "; ".join(f"{n}: {f['fan_in_measured']:.0f} in, {f['fan_out_measured']:.0f} out" for n, f in found.items())
         + f"; from the formula by {worst:.1%} at most. He's rule by Keras keeps, of 1: "
         + ", ".join(f"{f['keras_he']:.2f} ({n})" for n, f in found.items()),
-        f"{spread:.1%} at most ({options.seeds} seeds), {C_IN} maps in, {C_OUT} out",
+        f"{spread:.1%} at most ({options.few} seeds), {C_IN} maps in, {C_OUT} out",
         f"{AGREES}: Keras's fan of a transposed layer is its fan_out and has no stride in it; ours is the one measured"
         if max(worst, he) < 0.06
         else DIFFERS,

@@ -205,7 +205,7 @@ def _factors(schemes: dict, names, part: str = "signal") -> str:
 
 def b8(options: Options) -> Row:
     """Symmetric activations: Xavier keeps the linear network's signal and gradient, N(0, 1) and 0.01 do not."""
-    found = compared(SQUARE, ("linear", "tanh", "sigmoid"), [WIDTH] * (DEPTH + 1), options.seeds)
+    found = compared(SQUARE, ("linear", "tanh", "sigmoid"), [WIDTH] * (DEPTH + 1), options.few)
     error, linear = errors(found), found["linear"]
     kept = max(abs(float(growth(linear[s], p).mean())) for s in SQUARE[3:6] for p in PARTS)
     good = max(error.values()) < TOLERANCE and kept < TOLERANCE
@@ -214,7 +214,7 @@ def b8(options: Options) -> Row:
         "n Var(w) a layer: Xavier's 1/n, 1/n_out, 2/(n_in + n_out) keep it",
         f"factor a layer of the signal, linear: {_factors(linear, SQUARE)}; from the formula's ln by at most "
         + ", ".join(f"{v:.3f} ({k})" for k, v in error.items()),
-        _spread(found, options.seeds),
+        _spread(found, options.few),
         f"{AGREES}: sigmoid's gradients vanish under every one of them but N(0, 1)" if good else DIFFERS,
         _numbers(found),
         _table(found),
@@ -224,9 +224,9 @@ def b8(options: Options) -> Row:
 
 def b9(options: Options) -> Row:
     """ReLU nets: He keeps signal and gradient where Xavier halves both a layer."""
-    found = compared(SQUARE, ("ReLU", "LeakyReLU 0.2"), [WIDTH] * (DEPTH + 1), options.seeds)
+    found = compared(SQUARE, ("ReLU", "LeakyReLU 0.2"), [WIDTH] * (DEPTH + 1), options.few)
     funnel = [1024, 768, 512, 384, 256, 192, 128]
-    apart = compared(("He", "He, 2/n_out"), ("ReLU",), funnel, options.seeds)["ReLU"]
+    apart = compared(("He", "He, 2/n_out"), ("ReLU",), funnel, options.few)["ReLU"]
     # Of a network with layers of n_0, .. n_L units He's forward rule multiplies the gradients by n_L / n_0 in all.
     constant = funnel[-1] / funnel[0]
     whole = {s: {p: float(np.exp(growth(f, p).mean() * (len(funnel) - 1))) for p in PARTS} for s, f in apart.items()}
@@ -241,7 +241,7 @@ def b9(options: Options) -> Row:
         + ", ".join(f"{v:.3f} ({k})" for k, v in error.items())
         + f"; {funnel[0]} to {funnel[-1]} units: gradients times {whole['He']['gradient']:.3f} under 2/n, signal times "
         f"{whole['He, 2/n_out']['signal']:.2f} under 2/n_out (the constant: {constant:g} and {1 / constant:g})",
-        _spread(found, options.seeds),
+        _spread(found, options.few),
         AGREES if good else DIFFERS,
         _numbers(found) | {"constant": whole},
         _table(found),
@@ -256,7 +256,7 @@ def c2(options: Options) -> Row:
         "in turn 512 and 128": [512, 128] * 4 + [512],
     }
     schemes = ("1/n (LeCun)", "1/n_out", "Xavier normal", "Xavier uniform")
-    found = {shape: compared(schemes, ("linear",), widths, options.seeds)["linear"] for shape, widths in shapes.items()}
+    found = {shape: compared(schemes, ("linear",), widths, options.few)["linear"] for shape, widths in shapes.items()}
     error = errors(found)
     # Each condition holds its own direction; the averaged one changes both less than the worse of the two does.
     first = found["narrowing, 1024 to 64"]
@@ -273,7 +273,7 @@ def c2(options: Options) -> Row:
         + "; ".join(f"{s} {forward:.2f} and {back:.2f}" for s, (forward, back) in changes.items())
         + f"; from the formula's ln a layer by at most {max(error.values()):.3f}; largest uniform weight within "
         f"{bound:.1e} of the bound",
-        _spread(found, options.seeds),
+        _spread(found, options.few),
         f"{AGREES}: no variance keeps both directions; where widths alternate the averaged one lets both shrink"
         if good
         else DIFFERS,

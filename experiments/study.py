@@ -48,6 +48,11 @@ class Options:
     quick: bool = False
     data_dir: str = ""
 
+    @property
+    def few(self) -> int:
+        """Repetitions where two show as much in the quick form."""
+        return min(self.seeds, 2) if self.quick else self.seeds
+
 
 @dataclass(frozen=True)
 class Row:
