@@ -3,7 +3,8 @@
 `<name>.npy` is the array [N, H, W, C], the images to train on first, then those held out; `<name>.json` the
 manifest: sources, settings, what was left out and why.
 The manifest is written last and names its array by its sources, so a half-made pack is never read, and two
-processes that pack the same set at once write the same files.
+processes that pack the same set at once write the same files. A large set is decoded in parts (`decoding`), which a
+packing that was stopped finds again.
 """
 
 from __future__ import annotations
@@ -11,26 +12,23 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
+import shutil
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dcgan_tf.config import Config
-from dcgan_tf.console import Progress
 from dcgan_tf.datasets import registry
-from dcgan_tf.datasets.images import BadImage, load
-from dcgan_tf.datasets.listing import Listed, Listing
+from dcgan_tf.datasets.decoding import decoded as _decoded
+from dcgan_tf.datasets.images import BadImage
+from dcgan_tf.datasets.listing import Listing
 from dcgan_tf.datasets.splitting import split
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import remove_leftovers, replacing, write_text
 
 VERSION = 3  # of the pack's contents: raise it when the same sources and settings give other bytes
-CHUNK = 512  # images decoded ahead of the writer: bounds memory
 
 
 @dataclass(frozen=True)
@@ -141,9 +139,13 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     trained_on = 0  # of the packed images
     digest = hashlib.sha256()
     array = cache / f"{stem}-{settings['fingerprint'][:12]}.npy"
+    parts = cache / f".{array.stem}.parts"
+    for others in cache.glob(f".{stem}-*.parts"):  # of sources that have changed since they were half packed
+        if others != parts:
+            shutil.rmtree(others, ignore_errors=True)
     with replacing(array) as temporary, open(temporary, "wb") as file:
         _write_header(file, len(listing.images), size, channels)
-        decoded = _decoded(training + held_out, size, config.resolved_crop, channels)
+        decoded = _decoded(training + held_out, (size, config.resolved_crop, channels), parts)
         for place, (image, result) in enumerate(decoded):
             if isinstance(result, BadImage):
                 left_out[image.name] = str(result)
@@ -164,6 +166,7 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": digest.hexdigest()}
     manifest |= {"split": listing.split_by, "training": trained_on, "left_out": left_out, "images": packed}
     write_text(cache / f"{stem}.json", json.dumps(manifest))
+    shutil.rmtree(parts, ignore_errors=True)
     for old in cache.glob(f"{stem}-*.npy"):
         if old != array:  # who still trains on it keeps it open
             old.unlink(missing_ok=True)
@@ -174,29 +177,6 @@ def _write_header(file, count: int, size: int, channels: int) -> None:
     # NumPy leaves room in the header for the first axis to grow: the true count fits when it is known.
     header = {"descr": "|u1", "fortran_order": False, "shape": (count, size, size, channels)}
     np.lib.format.write_array_header_1_0(file, header)
-
-
-def _decoded(images: list[Listed], size: int, crop: str, channels: int) -> Iterator[tuple]:
-    """(image, its pixels or the BadImage that says why there are none), in order."""
-
-    def attempt(image: Listed) -> np.ndarray | BadImage:
-        try:
-            return load(image.path, size, crop, channels)
-        except BadImage as reason:
-            return reason
-
-    # Threads: Pillow decodes and resizes outside Python's lock.
-    with (
-        warnings.catch_warnings(),  # here and not in `load`: it changes what holds for all threads
-        Progress(f"packing {len(images):,} images", len(images)) as shown,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata in files that decode well
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            for image, result in zip(chunk, pool.map(attempt, chunk)):
-                yield image, result
-                shown.advance()
 
 
 def _nothing_usable(config: Config, left_out: dict[str, str]) -> str:

@@ -6,16 +6,9 @@ A folder with the frames `0.jpg`, `1.jpg`, ... and `data.txt`, one line for each
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
 import shutil
-import signal
-import sys
-import threading
-import types
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -24,6 +17,7 @@ from PIL import Image
 from dcgan_tf.console import Progress
 from dcgan_tf.datasets.road_scene import FRAMES_PER_DRIVE, FRAMES_PER_SECOND, draw_frame
 from dcgan_tf.errors import UserError
+from dcgan_tf.processes import worker_processes
 
 JPEG_QUALITY = 90
 ANGLES_FILE = "data.txt"
@@ -75,51 +69,17 @@ def _draw_frames(folder: Path, num_frames: int, seed: int) -> list[float]:
     """Write all frames to `folder`, one drive to a task; returns their angles in degrees."""
     angles = [0.0] * num_frames
     starts = range(0, num_frames, FRAMES_PER_DRIVE)
-    # A forked copy of a process that runs TensorFlow may hang: the workers start afresh.
-    workers = ProcessPoolExecutor(
-        max_workers=min(os.cpu_count() or 1, len(starts)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-    )
-    try:
-        with _main_module_hidden():
-            tasks = {
-                workers.submit(
-                    _draw_drive, folder, seed, range(start, min(start + FRAMES_PER_DRIVE, num_frames))
-                ): start
-                for start in starts
-            }
+    with worker_processes(len(starts)) as submit:
+        tasks = {
+            submit(_draw_drive, folder, seed, range(start, min(start + FRAMES_PER_DRIVE, num_frames))): start
+            for start in starts
+        }
         with Progress(f"drawing {num_frames:,} frames of synthetic_road", num_frames, "frames") as shown:
             for task in as_completed(tasks):
                 drawn = task.result()
                 angles[tasks[task] : tasks[task] + len(drawn)] = drawn
                 shown.advance(len(drawn))
-    finally:
-        workers.shutdown(wait=True, cancel_futures=True)
     return angles
-
-
-@contextlib.contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """A spawned worker first runs the caller's script again; one that trains without asking for its
-    `__name__`, as in a notebook or a first try, would train in the worker too. Ours need nothing of it."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, which then ends its workers; end with it even if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _draw_drive(folder: Path, seed: int, indices: range) -> list[float]:

@@ -1,0 +1,113 @@
+"""What `--strategy` costs, and what a second worker brings.
+
+    python -m experiments.benchmark_workers                # about ten minutes on two cores
+    python -m experiments.benchmark_workers --rounds=2 --steps=4
+
+Overhead: the same network with and without a strategy of one replica, taking turns in one process. Scaling: real
+trainings by `python -m dcgan_tf.train`, each worker kept to one core of this machine, in turns too: one worker on one
+core, two workers on two, and one process on both cores, which is what two cores are otherwise used as.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from dcgan_tf import flags
+from dcgan_tf.console import progress
+from dcgan_tf.errors import UserError
+from experiments.timing import interleaved, row, shown
+
+FLAGS = absl_flags.FLAGS
+ROOT = Path(__file__).parents[1]
+SIZES = {"g_width": 32, "d_width": 32, "batch_size": 64}
+
+
+def overhead(rounds: int, steps: int) -> list[float]:
+    """Time with a strategy of one replica over that without, a ratio for each round."""
+    import dcgan_tf.backend  # noqa: F401
+
+    # isort: split
+    import numpy as np
+    import tensorflow as tf
+
+    from dcgan_tf.config import preset
+    from dcgan_tf.gan.dcgan import DCGAN
+
+    config, variants = preset("article", **SIZES), {}
+    batch = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 64, 3), np.uint8))
+    strategies = {"none": tf.distribute.get_strategy(), "one replica": tf.distribute.MirroredStrategy(["CPU:0"])}
+    for name, strategy in strategies.items():
+        with strategy.scope():
+            gan = DCGAN(config)
+        variants[name] = lambda count, gan=gan: [
+            np.asarray(gan.train_steps(batch, tf.constant(step, tf.int64))) for step in range(count)
+        ]
+    seconds = interleaved(variants, rounds, steps)
+    return [a / b for a, b in zip(seconds["one replica"], seconds["none"])]
+
+
+def step_time(folder: Path, cores: list[str], steps: int) -> float:
+    """Median seconds of a step of a new training by one worker for each of `cores` (taskset's lists)."""
+    from experiments.faults_runs import two_workers
+
+    run = Path(tempfile.mkdtemp(dir=folder))
+    command = [sys.executable, "-m", "dcgan_tf.train", "--dataset=folder", "--data_dir=images", "--epochs=1000"]
+    command += [f"--{name}={value}" for name, value in SIZES.items()]
+    command += ["--evaluate_every=0", f"--max_steps={steps}", f"--run_dir={run / 'run'}"]
+    environments = two_workers() if len(cores) == 2 else [{}]
+    processes = [
+        subprocess.Popen(
+            ["taskset", "-c", core, *command],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for core, environment in zip(cores, environments)
+    ]
+    if any(process.wait() for process in processes):
+        raise UserError("a training failed: its error is above.")
+    with open(run / "run" / "metrics.csv", newline="") as file:
+        times = [float(row["time"]) for row in csv.DictReader(file)]
+    return statistics.median(times[2:])
+
+
+def main() -> None:
+    if FLAGS.rounds < 1 or FLAGS.steps < 4:
+        raise UserError("--rounds must be at least 1 and --steps at least 4.")
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        raise UserError("two cores are needed.")
+    first, second = (str(core) for core in usable[:2])
+    _print("one replica under a strategy over none", overhead(FLAGS.rounds, FLAGS.steps))
+    kinds = {"one core": [first], "two workers, a core each": [first, second], "both cores": [f"{first},{second}"]}
+    seconds = {name: [] for name in kinds}
+    from experiments.faults_runs import Workshop
+
+    with tempfile.TemporaryDirectory(prefix="workers-") as folder:
+        Workshop(Path(folder), 300, FLAGS.steps)
+        for turn in progress(range(FLAGS.rounds), "trainings", unit="rounds"):
+            for name in list(kinds)[:: 1 if turn % 2 else -1]:
+                seconds[name].append(step_time(Path(folder), kinds[name], FLAGS.steps))
+    for name, values in seconds.items():
+        _print(f"a step, {name}", values, "s")
+    alone, two, both = seconds.values()
+    _print("two workers: one core's time over twice theirs", [a / (2 * t) for a, t in zip(alone, two)])
+    _print("two workers over one process on both cores", [t / b for t, b in zip(two, both)])
+
+
+def _print(name: str, values: list[float], unit: str = "") -> None:
+    print(shown(row(name, unit, values)), flush=True)
+
+
+if __name__ == "__main__":
+    flags.define("rounds", 5, "turns of each")
+    flags.define("steps", 12, "steps of a turn")
+    flags.run(main, __doc__)
