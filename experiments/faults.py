@@ -222,7 +222,7 @@ def main() -> None:
     if FLAGS.kills < 1:
         raise UserError(f"--kills={FLAGS.kills}: it must be at least 1.")
     few = FLAGS.quick
-    counts = {"kill": 3 if few else FLAGS.kills, "term": 1 if few else 10, "disk": 2 if few else 12}
+    counts = {"kill": min(3, FLAGS.kills) if few else FLAGS.kills, "term": 1 if few else 10, "disk": 2 if few else 12}
     counts |= {"read_only": 2, "clock": 1 if few else 3, "two": 1 if few else 5, "worker": 1 if few else 4}
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         workshop = Workshop(Path(folder), 120 if few else 600, 30 if few else 60)

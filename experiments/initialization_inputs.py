@@ -149,7 +149,8 @@ def d3(options: Options) -> Row:
     figure = new_figure(9, 3.4)
     axes = figure.subplots()
     for color, (kind, losses) in zip(COLORS, curves.items()):
-        axes.plot(losses, color=color, label=f"{kind}: rank {found[kind]['rank']}")
+        style = "--" if kind.startswith("constant") else "-"  # it lies on that of zero
+        axes.plot(losses, style, color=color, label=f"{kind}: rank {found[kind]['rank']}")
     axes.set(xlabel=f"step (all {count} images of {data.name})", ylabel="cross-entropy, nats")
     axes.legend(frameon=False)
     same = [found[k] for k in ("zero", "constant 0.01")]

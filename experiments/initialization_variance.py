@@ -166,6 +166,7 @@ def draw(found: dict, title: str):
                 some = slice(n % turns, None, turns)  # lines that coincide take turns
                 axes.plot(layers[some], middle[some], MARKERS[n], color=color, markersize=5, label=scheme)
             axes.set_yscale("log")
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.grid(alpha=0.3)
         plots[0, column].set_title(activation)
         plots[1, column].set_xlabel("layer")

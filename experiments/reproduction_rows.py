@@ -169,7 +169,11 @@ SOURCES: dict[str, Source] = {
         "tf.function train step",
         "runs on GPU, CPU, several devices or machines",
         _TRAIN,
-        ("tests/gan/test_train_step.py::test_two_steps_agree_with_the_numpy_step",),
-        "several devices, several machines",
+        (
+            "tests/gan/test_train_step.py::test_two_steps_agree_with_the_numpy_step",
+            "tests/gan/test_replicas.py::test_two_replicas_do_the_steps_of_one",
+            "tests/e2e/test_workers.py::test_two_workers_do_what_one_does_and_the_chief_alone_writes",
+        ),
+        "several GPUs, machines of their own (two workers ran on one machine)",
     ),
 }
