@@ -78,7 +78,8 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
     """Train, or continue the run in `run_dir` (default: `runs/<dataset>-<preset>`) from its last checkpoint.
 
     Killed at any moment and called again, it ends with the weights of the undisturbed run, bit for bit (on a
-    CPU with the same number of threads).
+    CPU with the same number of threads, by the same number of devices). Of several workers (`--strategy`) each calls
+    it; the chief alone writes, and the others' `Run` has no pictures.
 
     Args:
       config: what to learn and how.
@@ -86,7 +87,8 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
       fresh: start over; an old run is moved aside, not deleted.
 
     Raises:
-      UserError: the data set, the run folder or the disk does not allow it, or the losses are no longer finite.
+      UserError: the data set, the run folder or the disk does not allow it, the losses are no longer finite, or
+        another worker is gone, not there, or of other settings.
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError("training needs Keras on TensorFlow: unset KERAS_BACKEND, or set it to tensorflow.")
