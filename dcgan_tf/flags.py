@@ -67,7 +67,10 @@ def run(main: Callable[[], None], doc: str) -> None:
 
     def parse(argv: list[str]) -> list[str]:
         if any(a in ("-h", "-help", "--help", "--helpfull", "--helpshort") for a in argv[1:]):
-            print(_help(doc))
+            try:
+                print(_help(doc), flush=True)
+            except BrokenPipeError:  # `... --help | head` has seen enough
+                sys.stderr.close()
             sys.exit(0)
         try:
             rest = FLAGS(argv)

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from experiments.faults_compare import differences
+
 ROOT = Path(__file__).parents[1]
 CHECKPOINT_EVERY = 10
 PATIENCE = 300.0  # seconds before a process counts as hung
@@ -47,6 +49,7 @@ class Workshop:
 
     def __init__(self, folder: Path, images: int, steps: int):
         self.folder, self.steps = folder, steps
+        self._metrics_at_start: dict[int, int] = {}  # by process: the file's number
         (folder / "images").mkdir(exist_ok=True)
         corners = np.random.default_rng(0).integers(0, 256, (images, 2, 2, 3), np.uint8)
         for n, four in enumerate(corners):
@@ -56,7 +59,8 @@ class Workshop:
     def start(self, run: str, *more: str, env: dict[str, str] | None = None) -> subprocess.Popen:
         """`python -m dcgan_tf.train` of a run, with a pack of its own, started."""
         places = [f"--run_dir={run}/run", f"--cache_dir={run}/packed", f"--max_steps={self.steps}"]
-        return subprocess.Popen(
+        before = _inode(self.folder / run / "run" / "metrics.csv")
+        process = subprocess.Popen(
             [sys.executable, "-m", "dcgan_tf.train", *SETTINGS, *places, *more],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
@@ -64,6 +68,8 @@ class Workshop:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._metrics_at_start[process.pid] = before
+        return process
 
     def train(self, run: str, *more: str, env: dict[str, str] | None = None) -> Ended:
         """The same, to its end."""
@@ -79,47 +85,52 @@ class Workshop:
         found = (self.folder / run / "run" / "checkpoints").glob("step-*.npz")
         return max((int(path.stem[5:]) for path in found), default=0)
 
-    def phase(self, run: str) -> str:
-        """What a run was doing when it died, by what lies in its folders."""
+    def trained(self, run: str, process: subprocess.Popen) -> bool:
+        """Whether a process has come to its first step: then it has made `metrics.csv` anew."""
+        return _inode(self.folder / run / "run" / "metrics.csv") != self._metrics_at_start[process.pid]
+
+    def lost(self, run: str, process: subprocess.Popen | None = None) -> int:
+        """Steps with a line in `metrics.csv` since the newest checkpoint; of a process: those that it did itself."""
+        if process and not self.trained(run, process):
+            return 0
+        return max(0, self.steps_done(run) - self.checkpoint(run))
+
+    def phase(self, run: str, process: subprocess.Popen | None = None) -> str:
+        """What a run was doing when it died, by what lies in its folders; of a process: what it left there itself."""
         folder = self.folder / run
-        if any((folder / "packed").glob(".*.tmp")):
+        temporary = f".*.{process.pid}.tmp" if process else ".*.tmp"
+        if any((folder / "packed").glob(temporary)):
             return "packing"
-        if any((folder / "run" / "checkpoints").glob(".*.tmp")):
+        if any((folder / "run" / "checkpoints").glob(temporary)):
             return "writing a checkpoint"
-        if any((folder / "run" / "samples").glob(".*.tmp")):
+        if any((folder / "run" / "samples").glob(temporary)):
             return "writing samples"
-        if any((folder / "run").rglob(".*.tmp")):
+        if any((folder / "run").rglob(temporary)):
             return "writing another file"
-        if not (folder / "run" / "train.log").exists():
-            return "before the first step" if (folder / "packed").exists() else "starting"
+        if not (folder / "run" / "train.log").exists() or (process and not self.trained(run, process)):
+            return "before the first step" if any((folder / "packed").glob("*.json")) else "starting"
+        if self.checkpoint(run) >= self.steps:
+            return "after the last step"
         return "in a step, or between writes"
 
     def differences(self, run: str, reference: str) -> list[str]:
-        """In what a finished run is not the reference, bit for bit: files or columns."""
+        """In what a finished run is not the reference, bit for bit, and what was left over."""
         ours, theirs = (self.folder / name / "run" for name in (run, reference))
-        name = f"checkpoints/step-{self.steps:08d}.npz"
-        if not (ours / name).exists():
-            return [name]
-        with np.load(ours / name) as a, np.load(theirs / name) as b:
-            differ = [f"{name}: {k}" for k in b.files if k not in a.files or a[k].tobytes() != b[k].tobytes()]
-        if _metrics(ours) != _metrics(theirs):
-            differ.append("metrics.csv")
-        for picture in sorted((theirs / "samples").iterdir()):
-            mine = ours / "samples" / picture.name
-            if not mine.exists() or mine.read_bytes() != picture.read_bytes():
-                differ.append(f"samples/{picture.name}")
         left = [path.name for path in (self.folder / run).rglob(".*.tmp")]
-        return differ + [f"{name} left over" for name in left]
+        return differences(ours, theirs, self.steps) + [f"{name} left over" for name in left]
 
     def remove(self, run: str) -> None:
         shutil.rmtree(self.folder / run, ignore_errors=True)
 
 
-def _metrics(run: Path) -> list[list[str]]:
-    """The rows of `metrics.csv` without the time."""
-    lines = (run / "metrics.csv").read_text().splitlines()
-    timed = lines[0].split(",").index("time")
-    return [[v for k, v in enumerate(line.split(",")) if k != timed] for line in lines]
+def _inode(path: Path) -> int:
+    return path.stat().st_ino if path.exists() else 0
+
+
+def continued_at(end: Ended) -> int | None:
+    """The step that a process said it goes on from; None if it said none: from the start, or it did not come so far."""
+    said = re.search(r"continues at step ([\d,]+)\.", end.out)
+    return int(said[1].replace(",", "")) if said else None
 
 
 def ended(process: subprocess.Popen) -> Ended:
@@ -144,12 +155,18 @@ def wait_until(process: subprocess.Popen, condition: Callable[[], bool]) -> bool
     while process.poll() is None and time.monotonic() < give_up:
         if condition():
             os.kill(process.pid, signal.SIGSTOP)
-            time.sleep(0.005)
+            _wait_for_halt(process)
             if condition():
                 return True
             os.kill(process.pid, signal.SIGCONT)  # over before it halted: the next time
         time.sleep(0.0005)
     return False
+
+
+def _wait_for_halt(process: subprocess.Popen) -> None:
+    # The signal takes effect a moment after it was sent: the state is the third field, after the name in brackets.
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TZ":
+        time.sleep(0.0005)
 
 
 def two_workers() -> list[dict[str, str]]:

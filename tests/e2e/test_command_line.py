@@ -4,6 +4,9 @@ All of it with a TensorFlow that cannot be imported: so it answers at once, and 
 """
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -162,3 +165,15 @@ def test_the_command_that_continues_does_not_start_over(monkeypatch, fresh):
     monkeypatch.setattr(flags, "python", lambda: "python")
     monkeypatch.setattr("sys.argv", ["/x/dcgan_tf/train.py", "--epochs=3", fresh, "--run_dir=my runs/a"])
     assert flags.this_command() == "python -m dcgan_tf.train --epochs=3 '--run_dir=my runs/a'"
+
+
+def test_help_into_a_reader_that_has_seen_enough(without_tensorflow, tmp_path):
+    """As `... --help | head -1` where head is done before the help is written."""
+    read, write = os.pipe()
+    os.close(read)
+    end = subprocess.run(
+        [sys.executable, "-m", "dcgan_tf.train", "--help"],
+        cwd=tmp_path, env=without_tensorflow, stdout=write, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    os.close(write)
+    assert end.stderr == ""
