@@ -116,11 +116,17 @@ class Workshop:
     def differences(self, run: str, reference: str) -> list[str]:
         """In what a finished run is not the reference, bit for bit, and what was left over."""
         ours, theirs = (self.folder / name / "run" for name in (run, reference))
+        if not checkpoint_of(ours, self.steps).exists():
+            return [str(checkpoint_of(Path(), self.steps))]
         left = [path.name for path in (self.folder / run).rglob(".*.tmp")]
-        return differences(ours, theirs, self.steps) + [f"{name} left over" for name in left]
+        return differences(ours, theirs) + [f"{name} left over" for name in left]
 
     def remove(self, run: str) -> None:
         shutil.rmtree(self.folder / run, ignore_errors=True)
+
+
+def checkpoint_of(run: Path, step: int) -> Path:
+    return run / "checkpoints" / f"step-{step:08d}.npz"
 
 
 def _inode(path: Path) -> int:
