@@ -162,9 +162,14 @@ def _locked(path: Path) -> Iterator[None]:
             raise UserError(
                 f"{path}: in use by another process (number {owner}); wait for it, or choose another --run_dir."
             ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+        try:
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                lock.close()  # it would try to write once more
+            raise write_error(error, path) from error
         yield
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import subprocess
 import sys
 
@@ -203,6 +204,18 @@ def test_a_folder_that_may_not_be_written_is_a_sentence(tmp_path_factory):
         made.chmod(0o755)
     for message, path in zip(messages, (made, folder / "another")):
         assert str(path) in message and "may not be written" in message
+
+
+def test_a_disk_without_room_for_the_lock_is_a_sentence_that_says_where(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file may have a byte: as on a full disk
+    try:
+        message = refused(tmp_path / "run")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert message.startswith(f"{tmp_path / 'run'}: no space left on the disk; ")
+    with opened(tmp_path / "run") as run:  # with room again: nothing holds it
+        assert run.config() == CONFIG
 
 
 def test_newest_is_the_one_written_to_last(tmp_path):
