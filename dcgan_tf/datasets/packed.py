@@ -78,6 +78,8 @@ def open_packed(config: Config) -> Packed:
     packed = _read(cache / f"{stem}.json", fingerprint)
     if packed is None:
         packed = _pack(cache, stem, listing, config, settings | {"fingerprint": fingerprint})
+    # Also of a packing that was killed when it had done all but this: they are as large as the pack.
+    shutil.rmtree(_parts(cache / os.path.basename(packed.manifest["array"])), ignore_errors=True)
     return packed
 
 
@@ -139,7 +141,7 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     trained_on = 0  # of the packed images
     digest = hashlib.sha256()
     array = cache / f"{stem}-{settings['fingerprint'][:12]}.npy"
-    parts = cache / f".{array.stem}.parts"
+    parts = _parts(array)
     for others in cache.glob(f".{stem}-*.parts"):  # of sources that have changed since they were half packed
         if others != parts:
             shutil.rmtree(others, ignore_errors=True)
@@ -166,11 +168,15 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": digest.hexdigest()}
     manifest |= {"split": listing.split_by, "training": trained_on, "left_out": left_out, "images": packed}
     write_text(cache / f"{stem}.json", json.dumps(manifest))
-    shutil.rmtree(parts, ignore_errors=True)
     for old in cache.glob(f"{stem}-*.npy"):
         if old != array:  # who still trains on it keeps it open
             old.unlink(missing_ok=True)
     return Packed(mapped, manifest)
+
+
+def _parts(array: Path) -> Path:
+    """Where the parts of an array are while it is made."""
+    return array.with_name(f".{array.stem}.parts")
 
 
 def _write_header(file, count: int, size: int, channels: int) -> None:

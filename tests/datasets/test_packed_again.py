@@ -23,6 +23,18 @@ def test_the_pack_is_used_again_as_long_as_nothing_changed(tmp_path):
     np.testing.assert_array_equal(again.images, first.images)
 
 
+def test_parts_that_a_killed_packing_has_left_go_with_the_next_start(tmp_path):
+    # Killed between the manifest and the removal of the parts: the pack is whole and is not made again.
+    write_flat(tmp_path / "images", 1)
+    array = open_packed(config_of(tmp_path)).manifest["array"]
+    files = cached(tmp_path)
+    parts = tmp_path / "cache" / f".{array.removesuffix('.npy')}.parts"
+    parts.mkdir()
+    (parts / "000000.npy").write_bytes(b"pixels")
+    open_packed(config_of(tmp_path))
+    assert cached(tmp_path) == files
+
+
 def come(images):
     write_flat(images, 2, "0000a.png")
     return [colour(0), colour(2), colour(1)]
