@@ -29,10 +29,10 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.files import write_text
 from experiments.faults_disk import disks, read_only
 from experiments.faults_kills import REFERENCE, finish, kills, terms
-from experiments.faults_runs import Workshop, ended, kill, one_sentence, two_workers, wait_until
+from experiments.faults_runs import ROOT, Workshop, ended, kill, one_sentence, two_workers, wait_until
 
 FLAGS = absl_flags.FLAGS
-IMAGES = 320  # 36 steps an epoch
+IMAGES = 400  # 45 steps an epoch
 # Every look at the clock is ten seconds earlier than the one before.
 BACKWARDS = """
 import itertools, time
@@ -45,7 +45,7 @@ def clocks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dic
     """The clock runs backwards, is killed somewhere, and what it wrote bears times of the future."""
     (workshop.folder / "clock").mkdir(exist_ok=True)
     (workshop.folder / "clock" / "sitecustomize.py").write_text(BACKWARDS)
-    path = {"PYTHONPATH": f"{workshop.folder / 'clock'}:{Path(__file__).parents[1]}"}
+    path = {"PYTHONPATH": f"{workshop.folder / 'clock'}:{ROOT}"}
     tries = []
     for n in progress(range(count), "clock", unit="runs"):
         run = f"clock-{n}"

@@ -18,7 +18,6 @@ from experiments.faults_runs import Workshop, ended, kill, one_sentence, wait_un
 
 UNMOUNTABLE = [{"skipped": "file systems may not be mounted here (root is needed)"}]
 ROOM = "size=64m"  # as much as a run needs, many times over
-RARELY = ["--sample_every=1000", "--checkpoint_every=1000", "--histogram_every=1000"]
 
 
 @contextlib.contextmanager
@@ -49,16 +48,22 @@ def _steps(count: int) -> Moment:
     return lambda w, run, process: w.trained(run, process) and w.steps_done(run) >= count
 
 
-# What is written -> when it has no room, what the sentence names then, and settings that keep other writes away.
-KINDS: dict[str, tuple[Moment, str, list[str]]] = {
-    "pack": (_temporary("packed/.*.npy.{pid}.tmp"), r"packed/folder-\S+\.npy", []),
-    "folder of the run": (_temporary("packed/*.json"), r"run", []),
-    "config.json, data.json": (_temporary("run/.*.json.{pid}.tmp"), r"run/(config|data)\.json", []),
-    "metrics.csv, train.log": (_steps(5), r"run/(metrics\.csv|train\.log)", RARELY),
-    "samples": (_steps(2), r"run/samples/train_\d+_\d+\.png", RARELY[1:]),
-    "TensorBoard events": (_steps(8), r"run/tensorboard", ["--sample_every=1000"]),
-    "checkpoint": (_temporary("run/checkpoints/.*.{pid}.tmp"), r"run/checkpoints/step-\d+\.npz", []),
-    "pictures at the end": (_temporary("run/.*.gif.{pid}.tmp"), r"run/\w+\.(gif|png)", []),
+def _locked(w: Workshop, run: str, _process: subprocess.Popen) -> bool:
+    lock, data = (w.folder / run / "run" / name for name in (".lock", "data.json"))
+    return lock.exists() and lock.stat().st_size > 0 and not data.exists()
+
+
+# What is written -> when there is no more room, and what the sentence names then. A line of text needs a new block of
+# the disk now and then only: in metrics.csv that of step 37, before the next checkpoint; histograms come with step 20.
+KINDS: dict[str, tuple[Moment, str]] = {
+    "pack": (_temporary("packed/.*.npy.{pid}.tmp"), r"packed/folder-\S+\.npy"),
+    "folder of the run": (_temporary("packed/*.json"), r"run"),
+    "config.json, data.json": (_locked, r"run/(config|data)\.json"),
+    "metrics.csv, train.log": (_steps(36), r"run/(metrics\.csv|train\.log)"),
+    "samples": (_steps(2), r"run/samples/train_\d+_\d+\.png"),
+    "TensorBoard events": (_steps(15), r"run/tensorboard"),
+    "checkpoint": (_temporary("run/checkpoints/.*.{pid}.tmp"), r"run/checkpoints/step-\d+\.npz"),
+    "pictures at the end": (_temporary("run/.*.gif.{pid}.tmp"), r"run/\w+\.(gif|png)"),
 }
 
 
@@ -76,14 +81,14 @@ def disks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict
 
 def _full_at(workshop: Workshop, kind: str, attempts: int = 4) -> dict:
     """The disk is filled to its last block while the trainer stands still just before a kind of write."""
-    moment, named, more = KINDS[kind]
-    tried = {"phase": f"writing {kind}", "lost": 0, "survived": False, "differences": ["it never came to this write"]}
+    moment, named = KINDS[kind]
+    tried = {"phase": f"writing {kind}", "lost": 0, "survived": False, "differences": ["never at this write"]}
     for attempt in range(attempts):  # the last bytes may have been written already when it stood still
         run = f"full-{list(KINDS).index(kind)}-{attempt}"
         with mounted(workshop.folder / run, "-t", "tmpfs", "-o", ROOM, "tmpfs") as there:
             if not there:
                 return UNMOUNTABLE[0]
-            process = workshop.start(run, *more)
+            process = workshop.start(run)
             if not wait_until(process, lambda: moment(workshop, run, process)):  # noqa: B023
                 kill(process)
                 continue

@@ -45,10 +45,11 @@ class Workshop:
       folder: where everything is written; it must be there.
       images: how many.
       steps: of a whole run.
+      more: settings besides `SETTINGS`.
     """
 
-    def __init__(self, folder: Path, images: int, steps: int):
-        self.folder, self.steps = folder, steps
+    def __init__(self, folder: Path, images: int, steps: int, *more: str):
+        self.folder, self.steps, self._more = folder, steps, more
         self._metrics_at_start: dict[int, int] = {}  # by process: the file's number
         (folder / "images").mkdir(exist_ok=True)
         corners = np.random.default_rng(0).integers(0, 256, (images, 2, 2, 3), np.uint8)
@@ -61,7 +62,7 @@ class Workshop:
         places = [f"--run_dir={run}/run", f"--cache_dir={run}/packed", f"--max_steps={self.steps}"]
         before = _inode(self.folder / run / "run" / "metrics.csv")
         process = subprocess.Popen(
-            [sys.executable, "-m", "dcgan_tf.train", *SETTINGS, *places, *more],
+            [sys.executable, "-m", "dcgan_tf.train", *SETTINGS, *self._more, *places, *more],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)} | (env or {}),
             stdout=subprocess.PIPE,
