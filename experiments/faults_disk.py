@@ -54,14 +54,15 @@ def _locked(w: Workshop, run: str, _process: subprocess.Popen) -> bool:
 
 
 # What is written -> when there is no more room, and what the sentence names then. A line of text needs a new block of
-# the disk now and then only: in metrics.csv that of step 37, before the next checkpoint; histograms come with step 20.
+# the disk now and then only: in metrics.csv that of step 37, between samples (32) and checkpoint (40); histograms come
+# with step 20. Lines are written some at once, so that the process may stand still up to three steps later.
 KINDS: dict[str, tuple[Moment, str]] = {
     "pack": (_temporary("packed/.*.npy.{pid}.tmp"), r"packed/folder-\S+\.npy"),
     "folder of the run": (_temporary("packed/*.json"), r"run"),
     "config.json, data.json": (_locked, r"run/(config|data)\.json"),
-    "metrics.csv, train.log": (_steps(36), r"run/(metrics\.csv|train\.log)"),
+    "metrics.csv, train.log": (_steps(33), r"run/(metrics\.csv|train\.log)"),
     "samples": (_steps(2), r"run/samples/train_\d+_\d+\.png"),
-    "TensorBoard events": (_steps(15), r"run/tensorboard"),
+    "TensorBoard events": (_steps(17), r"run/tensorboard"),
     "checkpoint": (_temporary("run/checkpoints/.*.{pid}.tmp"), r"run/checkpoints/step-\d+\.npz"),
     "pictures at the end": (_temporary("run/.*.gif.{pid}.tmp"), r"run/\w+\.(gif|png)"),
 }

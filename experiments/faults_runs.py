@@ -25,7 +25,7 @@ CHECKPOINT_EVERY = 10
 PATIENCE = 300.0  # seconds before a process counts as hung
 SETTINGS = ["--dataset=folder", "--data_dir=images", "--image_size=32", "--g_width=4", "--d_width=4", "--latent_dim=8"]
 SETTINGS += ["--batch_size=8", "--ema=0.99", "--epochs=1000", "--keep_checkpoints=2", "--keep_every_epochs=0"]
-SETTINGS += [f"--checkpoint_every={CHECKPOINT_EVERY}", "--sample_every=7", "--histogram_every=20"]
+SETTINGS += [f"--checkpoint_every={CHECKPOINT_EVERY}", "--sample_every=8", "--histogram_every=20"]
 SETTINGS += ["--evaluate_every=30", "--sample_grid=2x3"]
 
 

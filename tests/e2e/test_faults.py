@@ -16,7 +16,7 @@ from experiments import faults
 from experiments.faults_disk import ROOM, mounted
 from experiments.faults_runs import ROOT, Workshop, continued_at, ended, kill, one_sentence, wait_until
 
-STEPS = 24  # a checkpoint every 10, samples every 7
+STEPS = 24  # a checkpoint every 10, samples every 8
 
 
 @pytest.fixture(scope="module")
