@@ -57,7 +57,7 @@ def b6(options: Options) -> Row:
     """Densities, D and D*, and where G carries z."""
     from experiments.gan_theory_players import tf
 
-    every, frames = (20, 6) if options.quick else (30, 68)
+    every, frames = (20, 6) if options.quick else (45, 46)
     played, pictures, curves = game(1, 1, range(1)), [], []
     for k in progress(range(frames), "B6", unit="frames"):
         now = state(played)
@@ -85,7 +85,7 @@ def b6(options: Options) -> Row:
 
 
 def _frame(played: Game, now: dict, step: int):
-    figure = new_figure(7, 4.4)
+    figure = new_figure(6, 3.8)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     p = gaussian(MEAN, STD)(CENTERS)
     above.fill_between(CENTERS, p, color=COLORS[0], alpha=0.4, label="p_data")

@@ -21,7 +21,7 @@ import numpy as np
 
 from dcgan_tf.config import Config
 from dcgan_tf.datasets import registry
-from dcgan_tf.datasets.decoding import decoded as _decoded
+from dcgan_tf.datasets.decoding import decoded
 from dcgan_tf.datasets.images import BadImage
 from dcgan_tf.datasets.listing import Listing
 from dcgan_tf.datasets.splitting import split
@@ -147,8 +147,8 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
             shutil.rmtree(others, ignore_errors=True)
     with replacing(array) as temporary, open(temporary, "wb") as file:
         _write_header(file, len(listing.images), size, channels)
-        decoded = _decoded(training + held_out, (size, config.resolved_crop, channels), parts)
-        for place, (image, result) in enumerate(decoded):
+        pairs = decoded(training + held_out, (size, config.resolved_crop, channels), parts)
+        for place, (image, result) in enumerate(pairs):
             if isinstance(result, BadImage):
                 left_out[image.name] = str(result)
                 continue

@@ -144,10 +144,11 @@ def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, work
     """`--precision=auto` is what the run began with, or is found out now, by the chief."""
     if config.precision != "auto":
         return config
-    goes_on = run.config_file.exists() and not fresh
-    precision = run.config().precision if goes_on else fastest_precision()
+    goes_on = workers.is_chief and run.config_file.exists() and not fresh
+    found_out = workers.is_chief and not goes_on
+    precision = run.config().precision if goes_on else fastest_precision() if found_out else "float32"
     precision = PRECISIONS[workers.everyones(PRECISIONS.index(precision))[0]]
-    say(f"--precision=auto: {precision}{'' if goes_on else ', the faster one here'}.")
+    say(f"--precision=auto: {precision}{', the faster one here' if found_out else ''}.")
     return dataclasses.replace(config, precision=precision)
 
 
