@@ -27,18 +27,21 @@ MANY = 4 * PART  # from here on processes are worth their start: they decode bes
 Form = tuple[int, str, int]  # what `load` is told: size, crop, channels
 
 
-def decoded(images: list[Listed], form: Form, parts: Path) -> Iterator[tuple[Listed, np.ndarray | BadImage]]:
+def decoded(
+    images: list[Listed], form: Form, parts: Path, by_parts: bool = False
+) -> Iterator[tuple[Listed, np.ndarray | BadImage]]:
     """Each image with its pixels, uint8 [size, size, channels], or the BadImage that says why there are none, in order.
 
     Args:
-      parts: folder for the parts of a large set, of these images and this form alone; the caller removes it when all
-        that came out is safe.
+      parts: folder for the parts of a large set, of these images and this form alone; the caller keeps it, or removes
+        it when all that came out is safe.
+      by_parts: make them of a small set too.
 
     Raises:
       UserError: a part cannot be written.
     """
     with Progress(f"packing {len(images):,} images", len(images)) as shown:
-        if len(images) < MANY:
+        if len(images) < MANY and not by_parts:
             yield from _by_threads(images, form, shown)
         else:
             yield from _by_processes(images, form, parts, shown)
@@ -82,13 +85,14 @@ def _by_processes(images: list[Listed], form: Form, parts: Path, shown: Progress
             shown.advance(len(chunk))
 
 
-def _files(parts: Path, number: int) -> tuple[Path, Path]:
+def files(parts: Path, number: int) -> tuple[Path, Path]:
+    """Of a part: its pixels, uint8 [n, size, size, channels], and the reasons for what was left out, by place."""
     return parts / f"{number:06d}.npy", parts / f"{number:06d}.json"
 
 
 def _make_part(images: list[Listed], form: Form, parts: Path, number: int) -> None:
     """Decode a part and write it, what was left out last: with it the part is whole."""
-    array, left_out = _files(parts, number)
+    array, left_out = files(parts, number)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         results = [_attempt(image, form) for image in images]
@@ -101,7 +105,7 @@ def _make_part(images: list[Listed], form: Form, parts: Path, number: int) -> No
 
 def _read_part(parts: Path, number: int, count: int, form: Form) -> list[np.ndarray | BadImage] | None:
     """A part of `count` images as it was decoded, or None if it is missing or damaged."""
-    array, left_out = _files(parts, number)
+    array, left_out = files(parts, number)
     try:
         reasons = {int(place): BadImage(reason) for place, reason in json.loads(left_out.read_text()).items()}
         pixels = np.lib.format.open_memmap(array, mode="r")

@@ -1,33 +1,38 @@
-"""Decode once: a data set as one uint8 array file with a manifest, made in parallel and then only mapped.
+"""Decode once: a data set as a uint8 array in a file, with a manifest, made in parallel and then only mapped.
 
 `<name>.npy` is the array [N, H, W, C], the images to train on first, then those held out; `<name>.json` the
 manifest: sources, settings, what was left out and why.
 The manifest is written last and names its array by its sources, so a half-made pack is never read, and two
 processes that pack the same set at once write the same files. A large set is decoded in parts (`decoding`), which a
-packing that was stopped finds again.
+packing that was stopped finds again; a very large one stays in them: `<name>/` in place of `<name>.npy`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from dcgan_tf.config import Config
-from dcgan_tf.datasets import registry
-from dcgan_tf.datasets.decoding import decoded
+from dcgan_tf.datasets import decoding, registry
 from dcgan_tf.datasets.images import BadImage
 from dcgan_tf.datasets.listing import Listing
+from dcgan_tf.datasets.shards import Shards
 from dcgan_tf.datasets.splitting import split
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import remove_leftovers, replacing, write_text
 
+ONE_FILE = 4 << 30  # bytes, 350,000 colour images of 64 px; copying a larger set together would take its place twice
+HEADER = 128  # bytes of NumPy's before the pixels, for any count of images
 VERSION = 3  # of the pack's contents: raise it when the same sources and settings give other bytes
 
 
@@ -36,22 +41,23 @@ class Packed:
     """A data set ready to train on.
 
     Attributes:
-      images: uint8 [N, H, W, C], mapped from the file, not read into memory: `training`, then `held_out`.
-      manifest: what `<name>.json` holds: dataset, settings (held_out: the share), fingerprint, array (file name),
-        sha256 (of the pixels and the split), split (by what: `splitting.split`), training (how many images),
-        images (a dict each: name, angle, time) and left_out (name -> reason).
+      images: uint8 [N, H, W, C], mapped from the file or files, not read into memory: `training`, then `held_out`.
+      manifest: what `<name>.json` holds: dataset, settings (held_out: the share), fingerprint, array (name of the
+        file, or of the folder of files), parts (images in each file of a folder), sha256 (of the pixels and the
+        split), split (by what: `splitting.split`), training (how many images), images (a dict each: name, angle,
+        time) and left_out (name -> reason).
     """
 
-    images: np.ndarray
+    images: np.ndarray | Shards
     manifest: dict
 
     @property
-    def training(self) -> np.ndarray:
+    def training(self) -> np.ndarray | Shards:
         """The images to learn from, uint8 [N, H, W, C], at least one."""
         return self.images[: self.manifest["training"]]
 
     @property
-    def held_out(self) -> np.ndarray:
+    def held_out(self) -> np.ndarray | Shards:
         """The images to measure with, uint8 [N, H, W, C], never learned from; there may be none."""
         return self.images[self.manifest["training"] :]
 
@@ -123,14 +129,29 @@ def _read(manifest_path: Path, fingerprint: str | None = None) -> Packed | None:
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
         if fingerprint and manifest["fingerprint"] != fingerprint:
             return None
-        array = manifest_path.parent / os.path.basename(manifest["array"])
-        images = np.lib.format.open_memmap(array, mode="r")
+        images = _mapped(manifest_path.parent / os.path.basename(manifest["array"]), manifest)
         whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == len(manifest["images"])
         training = manifest["training"]
         whole &= type(training) is int and 1 <= training <= len(images)
     except Exception:  # damaged bytes bring out errors of many classes
         return None
     return Packed(images, manifest) if whole else None
+
+
+def _mapped(array: Path, manifest: dict) -> np.ndarray | Shards:
+    """The pixels, not read yet.
+
+    Raises:
+      Exception: they are not there, or damaged.
+    """
+    if "parts" not in manifest:
+        return np.lib.format.open_memmap(array, mode="r")
+    size, channels, counts = manifest["image_size"], manifest["channels"], manifest["parts"]
+    files = [decoding.files(array, number)[0] for number in range(len(counts))]
+    for file, count in zip(files, counts):  # by their sizes: opening thousands takes long
+        if os.path.getsize(file) != HEADER + count * size * size * channels:
+            raise ValueError(f"{file} is damaged")
+    return Shards(files, counts, (size, size, channels))
 
 
 def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: dict) -> Packed:
@@ -140,36 +161,48 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     training, held_out = split(listing.images, config.held_out, listing.split_by)
     trained_on = 0  # of the packed images
     digest = hashlib.sha256()
-    array = cache / f"{stem}-{settings['fingerprint'][:12]}.npy"
-    parts = _parts(array)
+    stays_in_parts = len(listing.images) * size * size * channels > ONE_FILE
+    array = cache / f"{stem}-{settings['fingerprint'][:12]}{'' if stays_in_parts else '.npy'}"
+    parts = array if stays_in_parts else _parts(array)
     for others in cache.glob(f".{stem}-*.parts"):  # of sources that have changed since they were half packed
         if others != parts:
             shutil.rmtree(others, ignore_errors=True)
-    with replacing(array) as temporary, open(temporary, "wb") as file:
-        _write_header(file, len(listing.images), size, channels)
-        pairs = decoded(training + held_out, (size, config.resolved_crop, channels), parts)
+    counts = []
+    with contextlib.nullcontext() if stays_in_parts else _array_file(array, size, channels) as file:
+        form = (size, config.resolved_crop, channels)
+        pairs = decoding.decoded(training + held_out, form, parts, by_parts=stays_in_parts)
         for place, (image, result) in enumerate(pairs):
+            if place % decoding.PART == 0:
+                counts.append(0)
             if isinstance(result, BadImage):
                 left_out[image.name] = str(result)
                 continue
             packed.append({"name": image.name, "angle": image.angle, "time": image.time})
+            counts[-1] += 1
             trained_on += place < len(training)
             digest.update(result)
-            file.write(result)
+            if file:
+                file.write(result)
         if not trained_on:
             raise UserError(_nothing_usable(config, left_out))
-        file.seek(0)
-        _write_header(file, len(packed), size, channels)
+        if file:
+            file.seek(0)
+            _write_header(file, len(packed), size, channels)
     if trained_on < len(packed):  # without a split it is the sum of the array, as in runs from before there was one
         digest.update(f"training {trained_on}".encode())
-    # Mapped at once: a process that packs other sources may remove the file below.
-    mapped = np.lib.format.open_memmap(array, mode="r")
 
     manifest = {"dataset": config.dataset, **settings, "array": array.name, "sha256": digest.hexdigest()}
+    if stays_in_parts:
+        remove_leftovers(parts)
+        manifest["parts"] = counts
+    # Mapped at once: a process that packs other sources may remove the file below.
+    mapped = _mapped(array, manifest)
     manifest |= {"split": listing.split_by, "training": trained_on, "left_out": left_out, "images": packed}
     write_text(cache / f"{stem}.json", json.dumps(manifest))
-    for old in cache.glob(f"{stem}-*.npy"):
-        if old != array:  # who still trains on it keeps it open
+    for old in cache.glob(f"{stem}-*"):
+        if old.is_dir() and old != array:
+            shutil.rmtree(old, ignore_errors=True)
+        elif old.suffix == ".npy" and old != array:  # who still trains on it keeps it open
             old.unlink(missing_ok=True)
     return Packed(mapped, manifest)
 
@@ -177,6 +210,14 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
 def _parts(array: Path) -> Path:
     """Where the parts of an array are while it is made."""
     return array.with_name(f".{array.stem}.parts")
+
+
+@contextlib.contextmanager
+def _array_file(array: Path, size: int, channels: int) -> Iterator[BinaryIO]:
+    """A file for images, after room for a header; in its place when the block ends well."""
+    with replacing(array) as temporary, open(temporary, "wb") as file:
+        _write_header(file, 0, size, channels)
+        yield file
 
 
 def _write_header(file, count: int, size: int, channels: int) -> None:

@@ -19,10 +19,10 @@ def nearest_image(images: np.ndarray, known: np.ndarray, training: np.ndarray) -
     filled = []
     for image, k in zip(images, known):
         wanted = image[k].astype(np.float32).reshape(-1)
-        distances = [
-            np.square(part[:, k].reshape(len(part), -1).astype(np.float32) - wanted).sum(axis=1)
-            for part in np.array_split(training, max(1, len(training) // 512))
-        ]
+        distances = []
+        for i in range(0, len(training), 512):
+            seen = np.asarray(training[i : i + 512])[:, k].astype(np.float32).reshape(-1, len(wanted))
+            distances.append(np.square(seen - wanted).sum(axis=1))
         filled.append(np.where(k[..., None], image, training[np.concatenate(distances).argmin()]))
     return np.stack(filled)
 

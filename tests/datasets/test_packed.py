@@ -364,15 +364,15 @@ def test_faces_are_cropped_and_split_by_person(tmp_path):
 MEET = """
 import time
 from dcgan_tf.datasets import packed
-decoded = packed.decoded
-def meeting(*arguments):
-    for count, pair in enumerate(decoded(*arguments)):
+decoded = packed.decoding.decoded
+def meeting(*arguments, **options):
+    for count, pair in enumerate(decoded(*arguments, **options)):
         if count == 100:  # in the midst of it, wait until the other one is there too
             (marks / str(os.getpid())).touch()
             while len(list(marks.iterdir())) < 2:
                 time.sleep(0.01)
         yield pair
-packed.decoded = meeting
+packed.decoding.decoded = meeting
 marks = Path(sys.argv[1])
 ready = open_packed(config)
 print(ready.manifest["sha256"], len(ready.images), hashlib.sha256(ready.images.tobytes()).hexdigest())
@@ -398,14 +398,14 @@ def test_two_processes_that_pack_at_once_do_no_harm(tmp_path):
 HANG = """
 import time
 from dcgan_tf.datasets import packed
-decoded = packed.decoded
-def hanging(*arguments):
-    for count, pair in enumerate(decoded(*arguments)):
+decoded = packed.decoding.decoded
+def hanging(*arguments, **options):
+    for count, pair in enumerate(decoded(*arguments, **options)):
         if count == 100:
             print("midway", flush=True)
             time.sleep(60)
         yield pair
-packed.decoded = hanging
+packed.decoding.decoded = hanging
 open_packed(config)
 """
 

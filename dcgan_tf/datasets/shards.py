@@ -1,0 +1,90 @@
+"""Images in several files as one array, of which a file is mapped when an image in it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.errors import UserError
+
+
+class Shards:
+    """uint8 [N, H, W, C], read like an array: rows by numbers are gathered, a slice is a view that reads nothing.
+
+    Attributes:
+      shape, dtype, ndim, nbytes: as of an array.
+      filename: the files' folder.
+    """
+
+    dtype, ndim = np.dtype(np.uint8), 4
+
+    def __init__(self, files: Sequence[Path], counts: Sequence[int], image: tuple[int, int, int]):
+        """
+        Args:
+          files: NumPy's (`.npy`), in order.
+          counts: images in each.
+          image: (H, W, C).
+        """
+        self.filename = files[0].parent
+        self._files, self._counts, self._image = files, counts, image
+        self._firsts = np.concatenate([[0], np.cumsum(counts)])  # the number of each file's first image
+        self._mapped: dict[int, np.ndarray] = {}
+        self._rows = range(int(self._firsts[-1]))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (len(self), *self._image)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __getitem__(self, key) -> np.ndarray | Shards:
+        """A view of a slice; one image of a number; uint8 [..., H, W, C] of an array of numbers.
+
+        Raises:
+          IndexError: there is no such image.
+          UserError: a file is gone or damaged.
+        """
+        if isinstance(key, slice):
+            part = Shards(self._files, self._counts, self._image)
+            part._mapped, part._rows = self._mapped, self._rows[key]
+            return part
+        numbers = np.asarray(key)
+        if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
+            raise IndexError(f"images are asked for by whole numbers, not {numbers.dtype}")
+        if numbers.size and not -len(self) <= numbers.min() <= numbers.max() < len(self):
+            raise IndexError(f"there are {len(self)} images")
+        numbers = np.where(numbers < 0, numbers + len(self), numbers).astype(np.int64)
+        rows = self._rows.start + numbers.reshape(-1) * self._rows.step
+        images = np.empty((len(rows), *self._image), np.uint8)
+        in_file = np.searchsorted(self._firsts, rows, side="right") - 1
+        order = np.argsort(in_file, kind="stable")
+        for places in np.split(order, np.flatnonzero(np.diff(in_file[order])) + 1):
+            if len(places):
+                file = in_file[places[0]]
+                images[places] = self._open(file)[rows[places] - self._firsts[file]]
+        return images.reshape(*numbers.shape, *self._image)
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if copy is False:
+            raise ValueError("images of several files are one array only as a copy")
+        return np.asarray(self[np.arange(len(self))], dtype)
+
+    def _open(self, file: int) -> np.ndarray:
+        if file not in self._mapped:
+            path = self._files[file]
+            try:
+                images = np.lib.format.open_memmap(path, mode="r")
+                whole = images.dtype == np.uint8 and images.shape == (self._counts[file], *self._image)
+            except Exception:  # damaged bytes bring out errors of many classes
+                whole = False
+            if not whole:
+                raise UserError(f"{path}: gone or damaged; the same command again makes it anew.")
+            self._mapped[file] = images
+        return self._mapped[file]
