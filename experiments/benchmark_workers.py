@@ -1,16 +1,18 @@
 """What `--strategy` costs, and what a second worker brings.
 
     python -m experiments.benchmark_workers                # about ten minutes on two cores
-    python -m experiments.benchmark_workers --rounds=2 --steps=4
+    python -m experiments.benchmark_workers --rounds=2 --steps=4 --turns=10
 
-Overhead: the same network with and without a strategy of one replica, taking turns in one process. Scaling: real
-trainings by `python -m dcgan_tf.train`, each worker kept to one core of this machine, in turns too: one worker on one
-core, two workers on two, and one process on both cores, which is what two cores are otherwise used as.
+Overhead: the same network with and without a strategy of one replica, taking turns step by step in one process, and a
+second one without as control. Scaling: real trainings by `python -m dcgan_tf.train`, each worker kept to one core of
+this machine, in turns too: one worker on one core, two workers on two, and one process on both cores, which is what two
+cores are otherwise used as.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import statistics
 import subprocess
@@ -30,8 +32,8 @@ ROOT = Path(__file__).parents[1]
 SIZES = {"g_width": 32, "d_width": 32, "batch_size": 64}
 
 
-def overhead(rounds: int, steps: int) -> list[float]:
-    """Time with a strategy of one replica over that without, a ratio for each round."""
+def overhead(turns: int) -> dict[str, list[float]]:
+    """A step's time over that of a network without a strategy, a ratio a turn: a second such one's, one replica's."""
     import dcgan_tf.backend  # noqa: F401
 
     # isort: split
@@ -43,15 +45,17 @@ def overhead(rounds: int, steps: int) -> list[float]:
 
     config, variants = preset("article", **SIZES), {}
     batch = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 64, 3), np.uint8))
-    strategies = {"none": tf.distribute.get_strategy(), "one replica": tf.distribute.MirroredStrategy(["CPU:0"])}
+    none = tf.distribute.get_strategy()
+    strategies = {"none": none, "none again": none, "one replica": tf.distribute.MirroredStrategy(["CPU:0"])}
     for name, strategy in strategies.items():
         with strategy.scope():
             gan = DCGAN(config)
         variants[name] = lambda count, gan=gan: [
             np.asarray(gan.train_steps(batch, tf.constant(step, tf.int64))) for step in range(count)
         ]
-    seconds = interleaved(variants, rounds, steps)
-    return [a / b for a, b in zip(seconds["one replica"], seconds["none"])]
+    seconds = interleaved(variants, turns, 1)
+    first = seconds.pop("none")
+    return {name: [a / b for a, b in zip(values, first)] for name, values in seconds.items()}
 
 
 def step_time(folder: Path, cores: list[str], steps: int) -> float:
@@ -80,13 +84,17 @@ def step_time(folder: Path, cores: list[str], steps: int) -> float:
 
 
 def main() -> None:
-    if FLAGS.rounds < 1 or FLAGS.steps < 4:
-        raise UserError("--rounds must be at least 1 and --steps at least 4.")
+    if FLAGS.rounds < 1 or FLAGS.steps < 4 or FLAGS.turns < 2:
+        raise UserError("--rounds must be at least 1, --steps at least 4 and --turns at least 2.")
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         raise UserError("two cores are needed.")
     first, second = (str(core) for core in usable[:2])
-    _print("one replica under a strategy over none", overhead(FLAGS.rounds, FLAGS.steps))
+    for name, values in overhead(FLAGS.turns).items():
+        _print(f"{name}, over no strategy", values)
+        logarithms = [math.log(value) for value in values]
+        error = statistics.stdev(logarithms) / math.sqrt(len(values))
+        print(f"  geometric mean {math.exp(statistics.fmean(logarithms)):.3f}, standard error {error:.3f}", flush=True)
     kinds = {"one core": [first], "two workers, a core each": [first, second], "both cores": [f"{first},{second}"]}
     seconds = {name: [] for name in kinds}
     from experiments.faults_runs import Workshop
@@ -108,6 +116,7 @@ def _print(name: str, values: list[float], unit: str = "") -> None:
 
 
 if __name__ == "__main__":
-    flags.define("rounds", 5, "turns of each")
-    flags.define("steps", 12, "steps of a turn")
+    flags.define("rounds", 5, "trainings of each kind")
+    flags.define("steps", 12, "steps of a training")
+    flags.define("turns", 150, "steps of each network with and without a strategy, in turns")
     flags.run(main, __doc__)

@@ -85,6 +85,8 @@ class Shards:
             except Exception:  # damaged bytes bring out errors of many classes
                 whole = False
             if not whole:
-                raise UserError(f"{path}: gone or damaged; the same command again makes it anew.")
+                raise UserError(
+                    f"{path}: gone or damaged; remove what is left of it, and the same command again makes it anew."
+                )
             self._mapped[file] = images
         return self._mapped[file]
