@@ -48,19 +48,23 @@ def _steps(count: int) -> Moment:
     return lambda w, run, process: w.trained(run, process) and w.steps_done(run) >= count
 
 
+def _between_samples_and_checkpoint(w: Workshop, run: str, process: subprocess.Popen) -> bool:
+    return (w.folder / run / "run" / "samples" / "train_00_0031.png").exists() and w.steps_done(run) < 38
+
+
 def _locked(w: Workshop, run: str, _process: subprocess.Popen) -> bool:
     lock, data = (w.folder / run / "run" / name for name in (".lock", "data.json"))
     return lock.exists() and lock.stat().st_size > 0 and not data.exists()
 
 
 # What is written -> when there is no more room, and what the sentence names then. A line of text needs a new block of
-# the disk now and then only: in metrics.csv that of step 37, between samples (32) and checkpoint (40); histograms come
-# with step 20. Lines are written some at once, so that the process may stand still up to three steps later.
+# the disk now and then only: in metrics.csv that of step 38, between samples (32) and checkpoint (40); histograms come
+# with step 20. Lines are written some at once, so that the process may stand still some steps later.
 KINDS: dict[str, tuple[Moment, str]] = {
     "pack": (_temporary("packed/.*.npy.{pid}.tmp"), r"packed/folder-\S+\.npy"),
     "folder of the run": (_temporary("packed/*.json"), r"run"),
     "config.json, data.json": (_locked, r"run/(config|data)\.json"),
-    "metrics.csv, train.log": (_steps(33), r"run/(metrics\.csv|train\.log)"),
+    "metrics.csv, train.log": (_between_samples_and_checkpoint, r"run/(metrics\.csv|train\.log)"),
     "samples": (_steps(2), r"run/samples/train_\d+_\d+\.png"),
     "TensorBoard events": (_steps(17), r"run/tensorboard"),
     "checkpoint": (_temporary("run/checkpoints/.*.{pid}.tmp"), r"run/checkpoints/step-\d+\.npz"),

@@ -32,13 +32,14 @@ def find(data_dir: Path, cache_dir: Path) -> Listing:
         if _same(root, cache_dir):
             folders.clear()
             continue
+        below = os.path.relpath(root, data_dir)
         hidden = [folder for folder in folders if folder.startswith(".")]
         for folder in hidden:
             folders.remove(folder)
-            listing.left_out[os.path.relpath(os.path.join(root, folder), data_dir)] = "hidden folder"
+            listing.left_out[_name(below, folder)] = "hidden folder"
         for file in files:
             path = os.path.join(root, file)
-            name = os.path.relpath(path, data_dir)
+            name = _name(below, file)
             if file.startswith("."):
                 listing.left_out[name] = "hidden file"
             elif not _is_regular(path):
@@ -48,6 +49,11 @@ def find(data_dir: Path, cache_dir: Path) -> Listing:
     if not listing.images:
         raise UserError(f"folder: no files in {data_dir}; name the folder with your images with --data_dir=PATH.")
     return listing
+
+
+def _name(below: str, entry: str) -> str:
+    """Within the set, of an entry of the folder `below` it."""
+    return entry if below == os.curdir else os.path.join(below, entry)
 
 
 def _same(a: str | Path, b: str | Path) -> bool:

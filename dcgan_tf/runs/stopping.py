@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 
 
 class StopRequest:
@@ -30,3 +32,23 @@ class StopRequest:
         if self.signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
+
+
+@contextlib.contextmanager
+def ends_at_once() -> Iterator[None]:
+    """Within the block Ctrl-C ends the process without a word, unless a `StopRequest` notes it.
+
+    For calls of TensorFlow that wait for other machines: Python hears of no signal before they return. Behind the
+    block SIGTERM, which TensorFlow takes for itself where it meets them, is what it was.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    if before[0] is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before):
+            signal.signal(number, handler)

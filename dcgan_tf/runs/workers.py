@@ -18,8 +18,9 @@ import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported qui
 import tensorflow as tf
 
 from dcgan_tf.config import Config
-from dcgan_tf.console import say
 from dcgan_tf.errors import UserError
+from dcgan_tf.runs import rendezvous
+from dcgan_tf.runs.stopping import ends_at_once
 
 # What TensorFlow raises where another worker is gone.
 LOST = (
@@ -68,9 +69,10 @@ class Workers:
         """What each worker gives, by index; all of them must ask."""
         if self.count == 1:
             return [number]
-        mine = self.strategy.run(lambda: tf.constant([number], tf.int64))
-        # Of a worker's several devices each gives the same.
-        return self.strategy.gather(mine, axis=0).numpy()[:: self.replicas // self.count].tolist()
+        with ends_at_once():  # another worker may pack for hours yet
+            mine = self.strategy.run(lambda: tf.constant([number], tf.int64))
+            # Of a worker's several devices each gives the same.
+            return self.strategy.gather(mine, axis=0).numpy()[:: self.replicas // self.count].tolist()
 
     def stop(self, signal: int | None) -> int | None:
         """The signal that any of the workers was sent: all stop after the same step."""
@@ -180,10 +182,10 @@ def _multi_worker() -> Workers:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     else:
         index, addresses, resolver = _of_slurm()
-    if len(addresses) > 1:
-        say(f"worker {index} of {len(addresses)}: waits for the others ({', '.join(addresses)}) ...")
+    rendezvous.wait_for_all(index, addresses)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        with ends_at_once():
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

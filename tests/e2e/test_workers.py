@@ -92,3 +92,14 @@ def test_workers_of_other_settings_are_told(workshop):
     assert [e.returncode for e in ended] == [2, 2]
     assert all("the settings of worker 1 are not the chief's" in e.stderr for e in ended)
     assert not (workshop / "unlike").exists()
+
+
+@pytest.mark.parametrize("index, number, code", [(0, signal.SIGINT, 130), (1, signal.SIGTERM, -15)])
+def test_who_waits_for_the_others_can_be_stopped(workshop, index, number, code):
+    task = {"cluster": {"worker": addresses(2)}, "task": {"type": "worker", "index": index}}
+    environment = commands.environment(TF_CONFIG=json.dumps(task))
+    process = commands.start("train", *ARGS, f"--run_dir=alone-{index}", cwd=workshop, env=environment)
+    assert f"worker {index} of 2: waits for the others" in process.stdout.readline()
+    process.send_signal(number)
+    assert commands.ended(process).returncode == code
+    assert not (workshop / f"alone-{index}").exists()

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dcgan_tf.runs.stopping import StopRequest
+from dcgan_tf.runs.stopping import StopRequest, ends_at_once
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -46,3 +46,20 @@ def test_in_another_thread_nothing_is_touched():
     thread.start()
     thread.join()
     assert seen == [(None, before)]
+
+
+def test_ctrl_c_ends_at_once_within_the_block_and_is_pythons_again_behind_it():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ends_at_once():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_a_stop_request_notes_does_not_end_at_once():
+    with StopRequest() as stop:
+        with ends_at_once():
+            signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT

@@ -1,0 +1,122 @@
+"""The workers of a job wait for each other, before TensorFlow does: it would hear of no signal and name nobody.
+
+The chief listens at its address; each of the others connects to it, says its number and waits for the word to go.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import time
+
+from dcgan_tf.console import say
+from dcgan_tf.errors import UserError
+
+PATIENCE = 3600.0  # seconds: machines of a cluster may start far apart
+LOOK_EVERY = 0.5  # seconds
+GO, TAKEN = b"+", b"-"  # no server of TensorFlow's, which is at this address later, begins with them
+
+
+def wait_for_all(index: int, addresses: list[str], patience: float = PATIENCE) -> None:
+    """Return when all workers are there.
+
+    Args:
+      index: this worker's place in `addresses`; the chief is 0.
+      addresses: each worker's, host:port.
+      patience: seconds.
+
+    Raises:
+      UserError: not all of them came; or the chief cannot listen at its port; or there are two of this worker.
+    """
+    if len(addresses) == 1:
+        return
+    say(f"worker {index} of {len(addresses)}: waits for the others ({', '.join(addresses)}) ...")
+    give_up = time.monotonic() + patience
+    if index:
+        _go_to_chief(index, addresses, give_up)
+    else:
+        _gather(addresses, give_up)
+
+
+def _hello(index: int) -> bytes:
+    return b"dcgan_tf worker %6d" % index
+
+
+def _gather(addresses: list[str], give_up: float) -> None:
+    missing = dict(enumerate(addresses[1:], start=1))
+    with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
+        try:
+            server = stack.enter_context(_server(int(addresses[0].rpartition(":")[2])))
+        except OSError as error:
+            raise UserError(f"worker 0: it cannot listen at {addresses[0]}: {error.strerror}.") from None
+        selector.register(server, selectors.EVENT_READ)
+        while missing:
+            if time.monotonic() > give_up:
+                who = ", ".join(f"worker {n} ({address})" for n, address in missing.items())
+                raise UserError(f"worker 0: waited in vain for {who}; start the same command on all workers.")
+            for key, _ in selector.select(LOOK_EVERY):
+                if key.fileobj is not server:  # whoever waits says nothing more: it is gone
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+                    missing[key.data] = addresses[key.data]
+                    continue
+                connection = stack.enter_context(server.accept()[0])
+                number = _who(connection, len(addresses))
+                if number in missing:
+                    del missing[number]
+                    selector.register(connection, selectors.EVENT_READ, number)
+                    continue
+                with contextlib.suppress(OSError), connection:
+                    connection.sendall(TAKEN if number else b"")
+        for key in list(selector.get_map().values()):
+            if key.fileobj is not server:
+                with contextlib.suppress(OSError):  # one that has died since is missed by TensorFlow
+                    key.fileobj.sendall(GO)
+                    key.fileobj.recv(1)  # it hangs up first: the port is free at once for TensorFlow's server
+
+
+def _server(port: int) -> socket.socket:
+    """On all interfaces, as TensorFlow's own: the address that others use need not be one of this machine's."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", port))
+
+
+def _who(connection: socket.socket, count: int) -> int | None:
+    """The number of the worker that has connected; None of a stranger."""
+    connection.settimeout(5)
+    with contextlib.suppress(OSError, ValueError):
+        said = connection.recv(len(_hello(0)), socket.MSG_WAITALL)
+        number = int(said[-6:])
+        if said == _hello(number) and 1 <= number < count:
+            return number
+    return None
+
+
+def _go_to_chief(index: int, addresses: list[str], give_up: float) -> None:
+    host, _, port = addresses[0].rpartition(":")
+    while time.monotonic() < give_up:
+        # Refused, unreachable, a name that is not known yet: the chief comes later.
+        with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), 5) as connection:
+            connection.sendall(_hello(index))
+            reply = _reply(connection, give_up)
+            if reply == GO:
+                return
+            if reply == TAKEN:
+                raise UserError(f"worker {index}: there is another worker {index}; each needs an index of its own.")
+        time.sleep(LOOK_EVERY)
+    raise UserError(f"worker {index}: waited in vain for all to meet at the chief ({addresses[0]}).")
+
+
+def _reply(connection: socket.socket, give_up: float) -> bytes:
+    """What the chief says; nothing, if it is gone or time is up.
+
+    Raises:
+      OSError: the connection is lost.
+    """
+    connection.settimeout(LOOK_EVERY)
+    while time.monotonic() < give_up:
+        with contextlib.suppress(TimeoutError):
+            return connection.recv(1)
+    return b""
