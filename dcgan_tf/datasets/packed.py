@@ -26,13 +26,12 @@ from dcgan_tf.config import Config
 from dcgan_tf.datasets import decoding, registry
 from dcgan_tf.datasets.images import BadImage
 from dcgan_tf.datasets.listing import Listing
-from dcgan_tf.datasets.shards import Shards
+from dcgan_tf.datasets.shards import HEADER, Shards
 from dcgan_tf.datasets.splitting import split
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import remove_leftovers, replacing, write_text
 
 ONE_FILE = 4 << 30  # bytes, 350,000 colour images of 64 px; copying a larger set together would take its place twice
-HEADER = 128  # bytes of NumPy's before the pixels, for any count of images
 VERSION = 3  # of the pack's contents: raise it when the same sources and settings give other bytes
 
 
@@ -41,7 +40,7 @@ class Packed:
     """A data set ready to train on.
 
     Attributes:
-      images: uint8 [N, H, W, C], mapped from the file or files, not read into memory: `training`, then `held_out`.
+      images: uint8 [N, H, W, C], in the file or files, not read into memory: `training`, then `held_out`.
       manifest: what `<name>.json` holds: dataset, settings (held_out: the share), fingerprint, array (name of the
         file, or of the folder of files), parts (images in each file of a folder), sha256 (of the pixels and the
         split), split (by what: `splitting.split`), training (how many images), images (a dict each: name, angle,
@@ -129,7 +128,7 @@ def _read(manifest_path: Path, fingerprint: str | None = None) -> Packed | None:
         manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
         if fingerprint and manifest["fingerprint"] != fingerprint:
             return None
-        images = _mapped(manifest_path.parent / os.path.basename(manifest["array"]), manifest)
+        images = _opened(manifest_path.parent / os.path.basename(manifest["array"]), manifest)
         whole = images.dtype == np.uint8 and images.ndim == 4 and len(images) == len(manifest["images"])
         training = manifest["training"]
         whole &= type(training) is int and 1 <= training <= len(images)
@@ -138,8 +137,8 @@ def _read(manifest_path: Path, fingerprint: str | None = None) -> Packed | None:
     return Packed(images, manifest) if whole else None
 
 
-def _mapped(array: Path, manifest: dict) -> np.ndarray | Shards:
-    """The pixels, not read yet.
+def _opened(array: Path, manifest: dict) -> np.ndarray | Shards:
+    """The pixels, not read yet: of one file mapped, of many read when they are asked for.
 
     Raises:
       Exception: they are not there, or damaged.
@@ -184,6 +183,7 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
             if file:
                 file.write(result)
         if not trained_on:
+            shutil.rmtree(parts, ignore_errors=True)
             raise UserError(_nothing_usable(config, left_out))
         if file:
             file.seek(0)
@@ -195,8 +195,13 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
     if stays_in_parts:
         remove_leftovers(parts)
         manifest["parts"] = counts
-    # Mapped at once: a process that packs other sources may remove the file below.
-    mapped = _mapped(array, manifest)
+    try:  # at once: a process that packs other sources may remove the file below
+        images = _opened(array, manifest)
+    except (OSError, ValueError):
+        raise UserError(
+            f"{array}: gone as soon as it was packed: another process packs this set with changed images; run the same "
+            "command again."
+        ) from None
     manifest |= {"split": listing.split_by, "training": trained_on, "left_out": left_out, "images": packed}
     write_text(cache / f"{stem}.json", json.dumps(manifest))
     for old in cache.glob(f"{stem}-*"):
@@ -204,7 +209,7 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
             shutil.rmtree(old, ignore_errors=True)
         elif old.suffix == ".npy" and old != array:  # who still trains on it keeps it open
             old.unlink(missing_ok=True)
-    return Packed(mapped, manifest)
+    return Packed(images, manifest)
 
 
 def _parts(array: Path) -> Path:

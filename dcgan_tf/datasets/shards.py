@@ -1,13 +1,16 @@
-"""Images in several files as one array, of which a file is mapped when an image in it is first asked for."""
+"""Images in several files as one array; a file is open only while an image in it is read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dcgan_tf.errors import UserError
+
+HEADER = 128  # bytes of NumPy's before the pixels of a file, for any count of images
 
 
 class Shards:
@@ -30,7 +33,6 @@ class Shards:
         self.filename = files[0].parent
         self._files, self._counts, self._image = files, counts, image
         self._firsts = np.concatenate([[0], np.cumsum(counts)])  # the number of each file's first image
-        self._mapped: dict[int, np.ndarray] = {}
         self._rows = range(int(self._firsts[-1]))
 
     def __len__(self) -> int:
@@ -53,7 +55,7 @@ class Shards:
         """
         if isinstance(key, slice):
             part = Shards(self._files, self._counts, self._image)
-            part._mapped, part._rows = self._mapped, self._rows[key]
+            part._rows = self._rows[key]
             return part
         numbers = np.asarray(key)
         if numbers.size and not np.issubdtype(numbers.dtype, np.integer):
@@ -67,8 +69,7 @@ class Shards:
         order = np.argsort(in_file, kind="stable")
         for places in np.split(order, np.flatnonzero(np.diff(in_file[order])) + 1):
             if len(places):
-                file = in_file[places[0]]
-                images[places] = self._open(file)[rows[places] - self._firsts[file]]
+                self._read(in_file[places[0]], rows[places], places, images)
         return images.reshape(*numbers.shape, *self._image)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
@@ -76,17 +77,20 @@ class Shards:
             raise ValueError("images of several files are one array only as a copy")
         return np.asarray(self[np.arange(len(self))], dtype)
 
-    def _open(self, file: int) -> np.ndarray:
-        if file not in self._mapped:
-            path = self._files[file]
-            try:
-                images = np.lib.format.open_memmap(path, mode="r")
-                whole = images.dtype == np.uint8 and images.shape == (self._counts[file], *self._image)
-            except Exception:  # damaged bytes bring out errors of many classes
-                whole = False
-            if not whole:
-                raise UserError(
-                    f"{path}: gone or damaged; remove what is left of it, and the same command again makes it anew."
-                )
-            self._mapped[file] = images
-        return self._mapped[file]
+    def _read(self, file: int, rows: np.ndarray, places: np.ndarray, images: np.ndarray) -> None:
+        """Images `rows`, all in one file, to their places among `images`."""
+        path, size = self._files[file], images[0].nbytes
+        whole = HEADER + self._counts[file] * size
+        try:
+            # Neither mapped nor kept open: there may be more files than a process may have open.
+            with open(path, "rb", buffering=0) as opened:
+                damaged = os.fstat(opened.fileno()).st_size != whole
+                for row, place in zip(rows - self._firsts[file], places):
+                    opened.seek(HEADER + row * size)
+                    damaged |= opened.readinto(images[place]) != size
+        except FileNotFoundError:
+            damaged = True
+        if damaged:
+            raise UserError(
+                f"{path}: gone or damaged; remove what is left of it, and the same command again makes it anew."
+            )

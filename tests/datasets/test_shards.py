@@ -1,6 +1,8 @@
 """Sets in several files: read like one array, and packed like one file."""
 
 import dataclasses
+import os
+import resource
 import shutil
 
 import numpy as np
@@ -59,6 +61,19 @@ def test_only_the_files_that_are_asked_for_are_opened(shards, tmp_path, array):
             shards[number]
 
 
+def test_there_may_be_more_files_than_a_process_may_open(tmp_path):
+    files = [tmp_path / f"{n}.npy" for n in range(100)]
+    for n, file in enumerate(files):
+        np.save(file, np.full((2, 4, 4, 3), n, np.uint8))
+    shards = Shards(files, [2] * 100, (4, 4, 3))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 50, limits[1]))
+    try:
+        np.testing.assert_array_equal(np.asarray(shards)[:, 0, 0, 0], np.arange(200) // 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 @pytest.fixture
 def sets(tmp_path, monkeypatch):
     """The same folder packed in one file and, as if it were very large, in parts of 8."""
@@ -108,3 +123,20 @@ def test_parts_of_sources_that_changed_go(sets, tmp_path):
     assert len(again.images) == 50 and again.images.filename != parts.images.filename
     left = sorted(path.name for path in again.images.filename.parent.iterdir())
     assert left == sorted([again.images.filename.name, next(n for n in left if n.endswith(".json"))])
+
+
+def test_nothing_usable_leaves_no_parts(sets, tmp_path):
+    config, _, _ = sets
+    for image in (tmp_path / "images").iterdir():
+        image.write_bytes(b"no image")
+    cache = tmp_path / "empty"
+    with pytest.raises(UserError, match="no image in"):
+        packed.open_packed(dataclasses.replace(config["parts"], cache_dir=str(cache)))
+    assert not list(cache.iterdir())
+
+
+def test_parts_that_another_process_removes_at_once_are_a_sentence(sets, tmp_path, monkeypatch):
+    config, _, _ = sets
+    monkeypatch.setattr(packed, "remove_leftovers", lambda folder: shutil.rmtree(folder, ignore_errors=True))
+    with pytest.raises(UserError, match="another process packs this set with changed images"):
+        packed.open_packed(dataclasses.replace(config["parts"], cache_dir=str(tmp_path / "raced")))
