@@ -79,7 +79,8 @@ def _gather(addresses: list[str], give_up: float) -> None:
 def _server(port: int) -> socket.socket:
     """On all interfaces, as TensorFlow's own: the address that others use need not be one of this machine's."""
     if socket.has_dualstack_ipv6():
-        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        with contextlib.suppress(OSError):  # IPv6 may be switched off
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
 
 
