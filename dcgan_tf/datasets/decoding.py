@@ -23,7 +23,7 @@ from dcgan_tf.processes import worker_processes
 
 CHUNK = 512  # images decoded ahead of the writer: bounds memory
 PART = 1024  # images of a part
-MANY = 4 * PART  # from here on processes are worth their start: they decode beside each other, threads mostly in turn
+MANY = 4 * PART  # from here on a stopped packing is worth going on with, and processes cost no time (RELIABILITY.md)
 Form = tuple[int, str, int]  # what `load` is told: size, crop, channels
 
 
