@@ -15,7 +15,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     packages=find_packages(include=["dcgan_tf", "dcgan_tf.*"]),
-    package_data={"dcgan_tf.pictures": ["report.html"]},
+    package_data={"dcgan_tf.layer_figures": ["report.html"]},
     python_requires=">=3.10",
     install_requires=requirements,
     extras_require={

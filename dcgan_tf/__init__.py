@@ -19,22 +19,22 @@ from dcgan_tf.errors import UserError
 
 if TYPE_CHECKING:
     from dcgan_tf.gan.dcgan import DCGAN
-    from dcgan_tf.runs.loop import Run
+    from dcgan_tf.training.loop import Run
 
 __version__ = "0.1.0"
 __all__ = ["Config", "UserError", "generate", "load", "preset", "train"]
 
 
 def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False) -> Run:
-    """Train, or continue, a run; see `dcgan_tf.runs.loop.train`."""
-    from dcgan_tf.runs import loop
+    """Train, or continue, a run; see `dcgan_tf.training.loop.train`."""
+    from dcgan_tf.training import loop
 
     return loop.train(config, run_dir, fresh)
 
 
 def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN:
-    """The DCGAN of a run at its checkpoint "last", "best" or a number of steps; see `dcgan_tf.runs.loading.load`."""
-    from dcgan_tf.runs import loading
+    """The DCGAN of a run at its checkpoint "last", "best" or a number of steps: `training.loading.load`."""
+    from dcgan_tf.training import loading
 
     return loading.load(run, checkpoint)
 

@@ -1,4 +1,7 @@
-"""Imports TensorFlow without its chatter. Import this module before anything that needs TensorFlow or Keras."""
+"""TensorFlow and Keras, imported without their start-up messages: `from dcgan_tf.backend import keras, tf`.
+
+Every module of the package takes them from here, so that the settings below hold wherever TensorFlow is first needed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import logging
 import os
 import sys
 import tempfile
+
+from dcgan_tf.errors import UserError
 
 # 3 also hides "remapper failed" (an optimiser's note, marked as an error, that costs nothing); what really
 # fails arrives as an exception.
@@ -35,5 +40,13 @@ def _import_tensorflow_quietly() -> None:
 # How often a function is traced is no concern of the user's.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
-if os.environ["KERAS_BACKEND"] == "tensorflow" and "tensorflow" not in sys.modules:
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    raise UserError("dcgan_tf needs Keras on TensorFlow: unset KERAS_BACKEND, or set it to tensorflow.")
+if "tensorflow" not in sys.modules:
     _import_tensorflow_quietly()
+
+import keras as keras  # noqa: E402  after the settings above
+import tensorflow as tf  # noqa: E402
+from keras import layers, ops  # noqa: E402
+
+__all__ = ["keras", "layers", "ops", "tf"]

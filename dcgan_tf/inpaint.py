@@ -6,42 +6,42 @@ python -m dcgan_tf.inpaint --images=me.jpg --mask_image=scratches.png  a picture
 python -m dcgan_tf.inpaint --benchmark                                 all masks, with baselines, in one table
 """
 
-from dcgan_tf import flags
+from dcgan_tf import cli
 
-flags.define("run", "", "folder of the run (default: the newest in runs/)")
-flags.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
-flags.define("images", "", "image files with commas between, or a folder; empty: held-out images of the run's set")
-flags.define("num_images", 16, "held-out images; as many as there are, if there are fewer")
-flags.define(
+cli.define("run", "", "folder of the run (default: the newest in runs/)")
+cli.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
+cli.define("images", "", "image files with commas between, or a folder; empty: held-out images of the run's set")
+cli.define("num_images", 16, "held-out images; as many as there are, if there are fewer")
+cli.define(
     "mask",
     "centre",
     "what is missing, several with commas between: centre, left, right, top, bottom, random[:SHARE], "
     "pattern[:SHARE], grid, low_resolution, strokes; or alpha, where the picture is transparent",
 )
-flags.define("mask_image", "", "picture of the hole, white where the image is to be filled; any size")
-flags.define("loss", "paper", "slides (unweighted), paper (pixels near the hole weigh more) or non_saturating")
-flags.define("optimizer", "adam", "adam or momentum (Nesterov's)")
-flags.define("iterations", 500, "of the search for z")
-flags.define("restarts", 4, "searches for each image; the best is taken")
-flags.define("blend", "poisson", "how the hole is filled: poisson (seamless) or paste")
-flags.define("seed", 0, "fixes the masks that are drawn and where searches start")
-flags.define("benchmark", False, "all masks, and what fills a hole without a generator beside it")
-flags.define("output", "", "folder for the results (default: inpainting/step-N in the run)")
+cli.define("mask_image", "", "picture of the hole, white where the image is to be filled; any size")
+cli.define("loss", "paper", "slides (unweighted), paper (pixels near the hole weigh more) or non_saturating")
+cli.define("optimizer", "adam", "adam or momentum (Nesterov's)")
+cli.define("iterations", 500, "of the search for z")
+cli.define("restarts", 4, "searches for each image; the best is taken")
+cli.define("blend", "poisson", "how the hole is filled: poisson (seamless) or paste")
+cli.define("seed", 0, "fixes the masks that are drawn and where searches start")
+cli.define("benchmark", False, "all masks, and what fills a hole without a generator beside it")
+cli.define("output", "", "folder for the results (default: inpainting/step-N in the run)")
 
 
 def main() -> None:
-    given = flags.FLAGS
-    from dcgan_tf.runs.inpainting_inputs import Request
+    given = cli.FLAGS
+    from dcgan_tf.inpainting.inputs import Request
 
     names = "run checkpoint images num_images mask mask_image loss optimizer iterations restarts blend seed benchmark"
     request = Request(**{name: given[name].value for name in names.split()})
-    from dcgan_tf.runs import inpainting
+    from dcgan_tf.inpainting import fill
 
-    table, written = inpainting.inpaint(request, given.output or None)
+    table, written = fill.inpaint(request, given.output or None)
     print(table)
     for path in written:
         print(path)
 
 
 if __name__ == "__main__":
-    flags.run(main, __doc__)
+    cli.run(main, __doc__)

@@ -8,29 +8,29 @@ python -m dcgan_tf.prepare --dataset=folder --data_dir=my/images --check
 
 from pathlib import Path
 
-from dcgan_tf import flags
+from dcgan_tf import cli
 
 SETTINGS = (
     *("dataset", "data_dir", "cache_dir", "num_images", "crop", "held_out", "image_size", "channels"),
     *("seed", "sample_grid"),
 )
 
-flags.define_config(*SETTINGS)
-flags.define("download", False, "download the set first, if it is not there (sully_chen, lfw)")
-flags.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
-flags.define("url", "", "a mirror's address of the archive, in place of the known one")
-flags.define("sha256", "", "SHA-256 of the archive, checked if given")
-flags.define("check", False, "print what the set holds, and write a picture of random samples")
-flags.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")
+cli.define_config(*SETTINGS)
+cli.define("download", False, "download the set first, if it is not there (sully_chen, lfw)")
+cli.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
+cli.define("url", "", "a mirror's address of the archive, in place of the known one")
+cli.define("sha256", "", "SHA-256 of the archive, checked if given")
+cli.define("check", False, "print what the set holds, and write a picture of random samples")
+cli.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")
 
 
 def main() -> None:
-    config, given = flags.given_config(), flags.FLAGS
-    from dcgan_tf.datasets import packed, preparing
+    config, given = cli.given_config(), cli.FLAGS
+    from dcgan_tf.datasets import packing, preparing
 
     if given.download:
         preparing.download(config, given.year, given.url, given.sha256)
-    ready = packed.open_packed(config)
+    ready = packing.open_packed(config)
     if not given.check:
         print(f"Ready: {ready.summary()}.")
     else:
@@ -41,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, __doc__)
+    cli.run(main, __doc__)

@@ -7,31 +7,32 @@ python -m dcgan_tf.visualize_layers --style=article       the 20 grids of the ar
 
 from pathlib import Path
 
-from dcgan_tf import flags
+from dcgan_tf import cli
 
-flags.define("run", "", "folder of the run (default: the newest in runs/)")
-flags.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
-flags.define("seed", 0, "fixes z, what the generator starts from")
-flags.define("z_file", "", "a .npy file with z, in place of --seed")
-flags.define("image", "", "what the discriminator is shown: a file, or an index in the run's set (default: 0)")
-flags.define("layers", "", "names or patterns, with commas between: d/h1, g/*, h2 (default: all)")
-flags.define("maps", "", "numbers of the maps to explain, with commas between (default: the strongest)")
-flags.define("stage", "before_bn", "before_bn (as the article), after_bn or activation")
-flags.define("scaling", "map", "map (each by itself), layer (all alike) or signed (colours around zero)")
-flags.define("order", "channel", "channel, or energy (the strongest first)")
-flags.define("style", "modern", "modern, or article: the original tool's grids, pixel for pixel")
-flags.define("output", "", "folder for the pictures (default: layers/ in the run)")
-flags.define("tensorboard", False, "the figures as TensorBoard images too")
+cli.define("run", "", "folder of the run (default: the newest in runs/)")
+cli.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
+cli.define("seed", 0, "fixes z, what the generator starts from")
+cli.define("z_file", "", "a .npy file with z, in place of --seed")
+cli.define("image", "", "what the discriminator is shown: a file, or an index in the run's set (default: 0)")
+cli.define("layers", "", "names or patterns, with commas between: d/h1, g/*, h2 (default: all)")
+cli.define("maps", "", "numbers of the maps to explain, with commas between (default: the strongest)")
+cli.define("stage", "before_bn", "before_bn (as the article), after_bn or activation")
+cli.define("scaling", "map", "map (each by itself), layer (all alike) or signed (colours around zero)")
+cli.define("order", "channel", "channel, or energy (the strongest first)")
+cli.define("style", "modern", "modern, or article: the original tool's grids, pixel for pixel")
+cli.define("output", "", "folder for the pictures (default: layers/ in the run)")
+cli.define("tensorboard", False, "the figures as TensorBoard images too")
 
 
 def main() -> None:
-    given = flags.FLAGS
-    from dcgan_tf.runs import directory, layer_inputs
+    given = cli.FLAGS
+    from dcgan_tf.layer_figures import inputs
+    from dcgan_tf.training import run_directory
 
     def listed(text):
         return tuple(part.strip() for part in text.split(",") if part.strip())
 
-    request = layer_inputs.Request(
+    request = inputs.Request(
         given.seed,
         given.z_file,
         given.image,
@@ -43,11 +44,11 @@ def main() -> None:
         given.style,
         given.tensorboard,
     )
-    run = directory.chosen(given.run)
+    run = run_directory.chosen(given.run)
     run.config()  # what is no run is said at once: the rest imports TensorFlow
-    from dcgan_tf.runs import layers
+    from dcgan_tf.layer_figures import visualize
 
-    written = layers.visualize(run, given.checkpoint, request, Path(given.output) if given.output else None)
+    written = visualize.visualize(run, given.checkpoint, request, Path(given.output) if given.output else None)
     for path in written:
         print(path)
     report = f"; open {written[-1]} in a browser" if written[-1].suffix == ".html" else ""
@@ -55,4 +56,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.run(main, __doc__)
+    cli.run(main, __doc__)

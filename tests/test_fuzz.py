@@ -14,14 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import dcgan_tf.backend  # noqa: F401
 from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config, preset
-from dcgan_tf.datasets import packed, sully_chen
+from dcgan_tf.datasets import packing, sully_chen
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
-from dcgan_tf.runs import checkpoints, layer_inputs
-from experiments import mnist
+from dcgan_tf.layer_figures import inputs
+from dcgan_tf.training import checkpoints
+from experiments.framework import mnist
 
 fuzz = settings(
     max_examples=int(os.environ.get("DCGAN_TF_FUZZ", "100")),
@@ -141,7 +141,7 @@ Z = {"npy": as_npy(np.arange(8.0)), "npz": saved(z=np.arange(8.0)), "text": b"1 
 def test_any_z_file_is_read_or_refused(tmp_path, kind, edit):
     (tmp_path / "z.npy").write_bytes(changed(Z[kind], *edit))
     try:
-        z, _ = layer_inputs.read_z(str(tmp_path / "z.npy"), 8)
+        z, _ = inputs.read_z(str(tmp_path / "z.npy"), 8)
         assert z.shape == (1, 8) and z.dtype == np.float32
     except UserError as error:
         assert "z.npy" in str(error)
@@ -161,7 +161,7 @@ def test_a_pickle_is_not_run(tmp_path, kind):
     for name in ("z.npy", "step-00000001.npz"):
         (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError):
-        layer_inputs.read_z(str(tmp_path / "z.npy"), 1)
+        inputs.read_z(str(tmp_path / "z.npy"), 1)
     with pytest.raises(checkpoints.Unusable):
         checkpoints.restore(tmp_path / "step-00000001.npz", DCGAN(TINY))
     assert not trap.exists()
@@ -204,5 +204,5 @@ def test_any_manifest_and_array_of_a_pack_is_whole_or_made_anew(tmp_path, value,
     whole = {"fingerprint": "x", "array": "a.npy", "images": [{}, {}, {}], "training": 2}
     for manifest in (value, whole, whole | {"images": value}, whole | {"training": value}, whole | {"array": value}):
         (tmp_path / "a.json").write_text(json.dumps(manifest))
-        found = packed._read(tmp_path / "a.json", "x")
+        found = packing._read(tmp_path / "a.json", "x")
         assert found is None or (found.images.dtype == np.uint8 and len(found.training) >= 1)

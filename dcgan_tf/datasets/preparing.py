@@ -10,7 +10,7 @@ import numpy as np
 from dcgan_tf.config import Config
 from dcgan_tf.console import say
 from dcgan_tf.datasets.download import fetch, fetch_from_google_drive
-from dcgan_tf.datasets.packed import Packed
+from dcgan_tf.datasets.packing import Packed
 from dcgan_tf.datasets.unpacking import unpack
 from dcgan_tf.errors import UserError
 from dcgan_tf.pictures.grids import grid, save_png

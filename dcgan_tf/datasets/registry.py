@@ -32,10 +32,10 @@ def find(config: Config) -> Listing:
 
 
 def _draw_once(data_dir: Path, num_images: int) -> None:
-    from dcgan_tf.datasets import synthetic_road
+    from dcgan_tf.datasets.synthetic_road.drawing import draw_set
 
     if not (data_dir / "data.txt").exists():
-        synthetic_road.draw_set(data_dir, num_images or ROAD_FRAMES, ROAD_SEED)
+        draw_set(data_dir, num_images or ROAD_FRAMES, ROAD_SEED)
         return
     drawn = len(sully_chen.parse(data_dir / "data.txt"))
     if num_images and drawn != num_images:

@@ -1,3 +1,1 @@
-"""The networks, their losses and the train step."""
-
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
+"""The DCGAN: networks, losses, random numbers, train step, optimisers."""

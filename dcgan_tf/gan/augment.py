@@ -1,12 +1,12 @@
 """What D is shown of images: changed at random, real and generated ones alike, so that it cannot learn them by heart.
 
 The change is differentiable, and G learns through it (DiffAugment, Zhao et al. 2020). Of its three kinds only the
-translation is here, the one that the recipe study found to help; the others are in `experiments/recipe_parts.py`.
+translation is here, the one that the recipe study found to help; the others are in `experiments/recipes/parts.py`.
 """
 
 from __future__ import annotations
 
-import tensorflow as tf
+from dcgan_tf.backend import tf
 
 
 def translated(images, draws):

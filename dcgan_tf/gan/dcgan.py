@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import keras
 import numpy as np
-import tensorflow as tf
 
+from dcgan_tf.backend import keras, tf
 from dcgan_tf.config import Config
 from dcgan_tf.gan import inspection, kernels
 from dcgan_tf.gan.augment import translated

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-import tensorflow as tf
+
+from dcgan_tf.backend import keras, tf
 
 RULES = ("guided", "deconvolution", "gradient")
 ACTIVATIONS = (keras.layers.ReLU, keras.layers.LeakyReLU)

@@ -5,17 +5,16 @@ second gradient, a few hundredths of D's gradient for `wgan_gp`. These are right
 
 The layers here have the names and variables of those of Keras that they stand for, so that weights fit both. Which form
 is taken follows from shapes and types alone, never from a trial: a run must be continued with the operations it began
-with. `experiments/PERFORMANCE.md` has the measurements behind the rules.
+with. `experiments/performance/README.md` has the measurements behind the rules.
 """
 
 from __future__ import annotations
 
 import functools
 
-import keras
 import numpy as np
-import tensorflow as tf
 
+from dcgan_tf.backend import keras, tf
 from dcgan_tf.gan import models
 
 # Up to this side of the smaller map one product of patches and kernel beats the convolution, which puts the kernel in

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras import ops
+from dcgan_tf.backend import ops
 
 
 @dataclass(frozen=True)

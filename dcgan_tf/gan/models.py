@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import keras
-from keras import layers, ops
+from dcgan_tf.backend import keras, layers, ops
 
 KERNEL = 5
 RESIZE_KERNEL = 3  # of a resize-convolution

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import keras
-import tensorflow as tf
+from dcgan_tf.backend import keras, tf
 
 
 class Adam(keras.optimizers.Adam):

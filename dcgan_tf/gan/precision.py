@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-import tensorflow as tf
+from dcgan_tf.backend import tf
 
 SIDE, SIDE_ON_A_GPU = 1024, 8192  # of the matrices: milliseconds; less is over on a GPU before it has been started
 TRIES = 5

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import tensorflow as tf
+
+from dcgan_tf.backend import tf
 
 NAMES = ("psnr_hole", "psnr_image", "ssim_hole", "ssim_image", "l1_hole", "l1_image")
 

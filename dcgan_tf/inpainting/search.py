@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
-
-# isort: split
 import numpy as np
-import tensorflow as tf
 
+from dcgan_tf.backend import tf
 from dcgan_tf.console import Progress
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float
@@ -57,7 +54,7 @@ OBJECTIVES = {
     "non_saturating": Objective(7, non_saturating, 0.003),
 }
 assert tuple(OBJECTIVES) == LOSSES
-LEARNING_RATES = {"adam": 0.1, "momentum": 3e-4}  # measured: experiments/inpainting_study.py
+LEARNING_RATES = {"adam": 0.1, "momentum": 3e-4}  # measured: experiments/inpainting/__main__.py
 assert tuple(LEARNING_RATES) == OPTIMIZERS
 AT_ONCE = 256  # searches in one batch: bounds memory
 STEPS_PER_CALL = 25  # between two looks at the progress

@@ -11,12 +11,9 @@ import functools
 import hashlib
 from collections.abc import Callable
 
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
-
-# isort: split
 import numpy as np
-import tensorflow as tf
 
+from dcgan_tf.backend import tf
 from dcgan_tf.console import Progress
 
 SEED = 1406_2661

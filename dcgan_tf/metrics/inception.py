@@ -21,13 +21,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
-
-# isort: split
 import numpy as np
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from dcgan_tf.backend import tf
 from dcgan_tf.errors import UserError
 
 FILE = "classify_image_graph_def.pb"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
-
-# isort: split
 import numpy as np
-import tensorflow as tf
+
+from dcgan_tf.backend import tf
 
 PAIRS = 2000
 PAIRS_AT_ONCE = 200

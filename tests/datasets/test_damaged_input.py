@@ -1,4 +1,4 @@
-"""Damaged, hostile and unusual images: the short form of `experiments.damaged_input`, by the real command."""
+"""Damaged, hostile and unusual images: the short form of `experiments.faults.damaged_input`, by the real command."""
 
 import io
 import os
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import damaged_images, damaged_input
+from experiments.faults import damaged_images, damaged_input
 
 
 @pytest.fixture(scope="module")

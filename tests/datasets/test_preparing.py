@@ -15,7 +15,7 @@ from PIL import Image
 
 from dcgan_tf.config import Config
 from dcgan_tf.datasets import preparing
-from dcgan_tf.datasets.packed import open_packed
+from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.errors import UserError
 
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from dcgan_tf.config import preset
-from dcgan_tf.datasets import decoding, packed
-from dcgan_tf.datasets.pipeline import batches
+from dcgan_tf.datasets import decoding, packing
+from dcgan_tf.datasets.batching import batches
 from dcgan_tf.datasets.shards import Shards
 from dcgan_tf.errors import UserError
 
@@ -84,10 +84,10 @@ def sets(tmp_path, monkeypatch):
     (images / "7.png").write_bytes(b"no image")
     config = preset("article", dataset="folder", data_dir=str(images), image_size=32, batch_size=8)
     config = {name: dataclasses.replace(config, cache_dir=str(tmp_path / name)) for name in ("one", "parts")}
-    one = packed.open_packed(config["one"])
+    one = packing.open_packed(config["one"])
     monkeypatch.setattr(decoding, "PART", 8)
-    monkeypatch.setattr(packed, "ONE_FILE", 10_000)
-    return config, one, packed.open_packed(config["parts"])
+    monkeypatch.setattr(packing, "ONE_FILE", 10_000)
+    return config, one, packing.open_packed(config["parts"])
 
 
 def test_a_set_in_parts_is_the_set_in_one_file(sets):
@@ -106,11 +106,11 @@ def test_only_a_damaged_part_is_made_anew(sets):
     config, one, parts = sets
     folder = parts.images.filename
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
-    assert packed.open_packed(config["parts"]).manifest == parts.manifest
+    assert packing.open_packed(config["parts"]).manifest == parts.manifest
     assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")} == before
     (folder / "000002.npy").write_bytes((folder / "000002.npy").read_bytes()[:-1])
-    assert packed.find_packed(config["parts"]) is None
-    again = packed.open_packed(config["parts"])
+    assert packing.find_packed(config["parts"]) is None
+    again = packing.open_packed(config["parts"])
     np.testing.assert_array_equal(np.asarray(again.images), one.images)
     after = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
     assert {name for name in after if after[name] != before[name]} == {"000002.npy"}
@@ -119,7 +119,7 @@ def test_only_a_damaged_part_is_made_anew(sets):
 def test_parts_of_sources_that_changed_go(sets, tmp_path):
     config, _, parts = sets
     shutil.copy(tmp_path / "images" / "8.png", tmp_path / "images" / "7.png")
-    again = packed.open_packed(config["parts"])
+    again = packing.open_packed(config["parts"])
     assert len(again.images) == 50 and again.images.filename != parts.images.filename
     left = sorted(path.name for path in again.images.filename.parent.iterdir())
     assert left == sorted([again.images.filename.name, next(n for n in left if n.endswith(".json"))])
@@ -131,12 +131,12 @@ def test_nothing_usable_leaves_no_parts(sets, tmp_path):
         image.write_bytes(b"no image")
     cache = tmp_path / "empty"
     with pytest.raises(UserError, match="no image in"):
-        packed.open_packed(dataclasses.replace(config["parts"], cache_dir=str(cache)))
+        packing.open_packed(dataclasses.replace(config["parts"], cache_dir=str(cache)))
     assert not list(cache.iterdir())
 
 
 def test_parts_that_another_process_removes_at_once_are_a_sentence(sets, tmp_path, monkeypatch):
     config, _, _ = sets
-    monkeypatch.setattr(packed, "remove_leftovers", lambda folder: shutil.rmtree(folder, ignore_errors=True))
+    monkeypatch.setattr(packing, "remove_leftovers", lambda folder: shutil.rmtree(folder, ignore_errors=True))
     with pytest.raises(UserError, match="another process packs this set with changed images"):
-        packed.open_packed(dataclasses.replace(config["parts"], cache_dir=str(tmp_path / "raced")))
+        packing.open_packed(dataclasses.replace(config["parts"], cache_dir=str(tmp_path / "raced")))

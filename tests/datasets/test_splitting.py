@@ -7,8 +7,8 @@ import pytest
 
 from dcgan_tf.config import preset
 from dcgan_tf.datasets import lfw, sully_chen
+from dcgan_tf.datasets.batching import steps_per_epoch
 from dcgan_tf.datasets.listing import Listed
-from dcgan_tf.datasets.pipeline import steps_per_epoch
 from dcgan_tf.datasets.splitting import split
 from tests.datasets.test_lfw import shared as shared_faces
 from tests.datasets.test_sully_chen import shared as shared_drive

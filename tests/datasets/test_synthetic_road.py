@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dcgan_tf.datasets import synthetic_road
-from dcgan_tf.datasets.road_scene import FRAMES_PER_DRIVE, draw_frame
-from dcgan_tf.datasets.synthetic_road import draw_set
+from dcgan_tf.datasets.synthetic_road import drawing
+from dcgan_tf.datasets.synthetic_road.drawing import draw_set
+from dcgan_tf.datasets.synthetic_road.scene import FRAMES_PER_DRIVE, draw_frame
 from dcgan_tf.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def test_same_seed_and_index_give_the_same_frame_in_a_new_process():
     draw_frame(4, 6)
     frame, angle = draw_frame(4, 7)
     process = in_new_process(
-        "import hashlib; from dcgan_tf.datasets.road_scene import draw_frame;"
+        "import hashlib; from dcgan_tf.datasets.synthetic_road.scene import draw_frame;"
         "frame, angle = draw_frame(4, 7);"
         "print(hashlib.sha256(frame.tobytes()).hexdigest(), repr(angle))"
     )
@@ -120,7 +120,7 @@ def test_loser_of_a_race_discards_its_own(tmp_path, monkeypatch):
         (winner / "data.txt").write_text("winner")
         return [0.0] * num_frames
 
-    monkeypatch.setattr(synthetic_road, "_draw_frames", draw_while_another_finishes)
+    monkeypatch.setattr(drawing, "_draw_frames", draw_while_another_finishes)
     draw_set(winner, 3, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert (winner / "data.txt").read_text() == "winner"
@@ -130,7 +130,7 @@ def test_failed_drawing_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(synthetic_road, "_draw_frames", fail)
+    monkeypatch.setattr(drawing, "_draw_frames", fail)
     with pytest.raises(UserError, match="No space left"):
         draw_set(tmp_path / "set", 3, 0)
     assert list(tmp_path.iterdir()) == []
@@ -162,7 +162,7 @@ def group_ends(group: int) -> bool:
 def begin_drawing(folder: Path) -> subprocess.Popen:
     """A process in its own group that draws without end in sight and has written its first frame."""
     process = in_new_process(
-        "from pathlib import Path; from dcgan_tf.datasets.synthetic_road import draw_set;"
+        "from pathlib import Path; from dcgan_tf.datasets.synthetic_road.drawing import draw_set;"
         f"draw_set(Path({str(folder / 'set')!r}), 100000, 0)",
         wait=False,
     )
@@ -192,7 +192,7 @@ def test_ctrl_c_leaves_neither_files_nor_workers(tmp_path):
 
 def test_workers_import_neither_tensorflow_nor_matplotlib():
     process = in_new_process(
-        "import sys; import dcgan_tf.datasets.synthetic_road;"
+        "import sys; import dcgan_tf.datasets.synthetic_road.drawing;"
         "print(sorted({'tensorflow', 'matplotlib'} & set(sys.modules)))"
     )
     assert process.output.strip() == "[]"
@@ -261,7 +261,7 @@ def test_a_script_that_does_not_guard_its_main_part_can_draw(tmp_path):
     script.write_text(
         "print('begun')\n"
         "from pathlib import Path\n"
-        "from dcgan_tf.datasets.synthetic_road import draw_set\n"
+        "from dcgan_tf.datasets.synthetic_road.drawing import draw_set\n"
         f"draw_set(Path({str(tmp_path / 'set')!r}), 3, 0)\n"
     )
     result = subprocess.run(

@@ -160,11 +160,11 @@ def test_a_bad_flagfile_is_refused(without_tensorflow, tmp_path, content, named)
 
 @pytest.mark.parametrize("fresh", ["--fresh", "-fresh", "--fresh=true"])
 def test_the_command_that_continues_does_not_start_over(monkeypatch, fresh):
-    from dcgan_tf import flags
+    from dcgan_tf import cli
 
-    monkeypatch.setattr(flags, "python", lambda: "python")
+    monkeypatch.setattr(cli, "python", lambda: "python")
     monkeypatch.setattr("sys.argv", ["/x/dcgan_tf/train.py", "--epochs=3", fresh, "--run_dir=my runs/a"])
-    assert flags.this_command() == "python -m dcgan_tf.train --epochs=3 '--run_dir=my runs/a'"
+    assert cli.this_command() == "python -m dcgan_tf.train --epochs=3 '--run_dir=my runs/a'"
 
 
 def test_help_into_a_reader_that_has_seen_enough(without_tensorflow, tmp_path):

@@ -12,9 +12,9 @@ import time
 
 import pytest
 
-from experiments import faults
-from experiments.faults_disk import ROOM, mounted
-from experiments.faults_runs import ROOT, Workshop, continued_at, ended, kill, one_sentence, wait_until
+from experiments.faults import __main__ as faults
+from experiments.faults.disk import ROOM, mounted
+from experiments.framework.processes import ROOT, Workshop, continued_at, ended, kill, one_sentence, wait_until
 
 STEPS = 24  # a checkpoint every 10, samples every 8
 

@@ -53,7 +53,7 @@ def test_two_workers_do_what_one_does_and_the_chief_alone_writes(workshop):
     assert [e.returncode for e in ended] == [0, 0], [e.stderr for e in ended]
     assert "worker 1: 5 of 5 steps are done. The chief (worker 0) has everything." in ended[1].stdout
     one, two = (losses(workshop / run / "metrics.csv") for run in ("one", "two"))
-    # Rounding grows under Adam: the first steps; tests/gan/test_replicas.py has 20 of them in float64.
+    # Rounding grows under Adam: the first steps; tests/distributed/test_replicas.py has 20 of them in float64.
     np.testing.assert_allclose(two[:2], one[:2], atol=1e-5)
     np.testing.assert_allclose(two, one, atol=0.02)
     lines = (workshop / "two" / "train.log").read_text().splitlines()

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from dcgan_tf.backend import tf
 from dcgan_tf.config import preset
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.augment import translated

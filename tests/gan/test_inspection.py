@@ -1,10 +1,9 @@
 """Activations against an independent forward pass; ways back against hand-worked values and finite differences."""
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from dcgan_tf.backend import keras, tf
 from dcgan_tf.config import preset
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.dcgan import DCGAN

@@ -2,16 +2,15 @@
 
 import functools
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from dcgan_tf.backend import keras, tf
 from dcgan_tf.config import preset
 from dcgan_tf.gan import kernels, models
 from dcgan_tf.gan.dcgan import DCGAN, METRICS
-from dcgan_tf.runs.checkpoints import variables
-from experiments.recipe_parts import make
+from dcgan_tf.training.checkpoints import variables
+from experiments.recipes.parts import make
 
 # Of the largest value. In bfloat16 the result is rounded once, by 2**-8 of a value at most; the sums are float32.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2**-8}

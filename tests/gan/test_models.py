@@ -1,10 +1,10 @@
 """Rows A1-A3: the networks are the article's, in shape, initial weights and constants."""
 
-import keras
 import numpy as np
 import pytest
 from scipy.signal import correlate
 
+from dcgan_tf.backend import keras
 from dcgan_tf.gan.models import Discriminator, Generator, ResizeConvolution, to_float, to_uint8
 
 

@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from dcgan_tf.backend import keras, tf
 from dcgan_tf.gan.optimizers import Adam
 
 # The decays are short and epsilon is large, so that bias correction and epsilon weigh within a few steps.
@@ -103,7 +102,7 @@ def test_learning_rate_may_change_between_steps():
 # Two devices must be there before TensorFlow starts: a process of its own.
 TWO_DEVICES = """
 import json
-import tensorflow as tf
+from dcgan_tf.backend import tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
+from dcgan_tf.backend import tf
 from dcgan_tf.config import preset
 from dcgan_tf.gan.dcgan import DCGAN
-from dcgan_tf.runs.checkpoints import variables
+from dcgan_tf.training.checkpoints import variables
 from tests import numpy_dcgan
 
 LOSSES = ["non_saturating", "saturating", "lsgan", "hinge"]

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 
+from dcgan_tf.evaluation.sets import shuffled
 from dcgan_tf.metrics import comparison
 from dcgan_tf.metrics import sliced_wasserstein as swd
 from dcgan_tf.metrics.comparison import QuickScores, Sample, compare
@@ -15,7 +16,6 @@ from dcgan_tf.metrics.memorisation import copying, nearest
 from dcgan_tf.metrics.ms_ssim import pair_similarities, similarity
 from dcgan_tf.metrics.neighbours import neighbourhood_measures
 from dcgan_tf.metrics.results import HALVES, METRICS
-from dcgan_tf.runs.evaluation_sets import shuffled
 from tests.metrics.drawn import blurred, noisy, pictures
 
 RNG = np.random.default_rng(0)

@@ -4,11 +4,7 @@ import os
 import numpy as np
 import pytest
 
-import dcgan_tf.backend  # noqa: F401  first, so that TensorFlow is imported quietly
-
-# isort: split
-import tensorflow as tf
-
+from dcgan_tf.backend import tf
 from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.inception import InceptionFeatures
 

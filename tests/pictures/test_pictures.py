@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dcgan_tf.gan.latents import linear, spherical, walk
 from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.curves import moving_average, save_loss_curves
 from dcgan_tf.pictures.grids import grid, save_contact_sheet, save_png
-from dcgan_tf.pictures.latents import linear, spherical, walk
 
 
 def noise(n, height=5, width=7, channels=3):

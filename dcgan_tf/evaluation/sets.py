@@ -1,0 +1,186 @@
+"""What an evaluation compares: a run's images or a folder's, with a run's data set or a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.config import Config, preset
+from dcgan_tf.console import Progress, say
+from dcgan_tf.datasets.packing import Packed, find_packed, open_packed
+from dcgan_tf.errors import UserError
+from dcgan_tf.files import write_error
+from dcgan_tf.metrics.results import LEAST_IMAGES
+from dcgan_tf.training.run_directory import RunDirectory, chosen
+
+PIECE = 256  # images generated, or read and written, at a time
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be measured; checked when made.
+
+    Attributes:
+      run, checkpoint: whose images; see `loading.load`. Not looked at where `real` and `fake` are both given.
+      real: folder of real images in place of the run's data set.
+      fake: folder of images to measure in place of the run's generator.
+      num_images: how many of each; as many as there are, if there are fewer.
+      seed: fixes the latents, the samples, and everything random of the metrics.
+      inception: weights file of the Inception network, for FID and KID; "": without.
+      image_size: pixels that two folders are compared at, 0 for 64; a run has its own.
+    """
+
+    run: str = ""
+    checkpoint: str = "last"
+    real: str = ""
+    fake: str = ""
+    num_images: int = 2000
+    seed: int = 0
+    inception: str = ""
+    image_size: int = 0
+
+    def __post_init__(self) -> None:
+        if self.num_images < LEAST_IMAGES:
+            raise UserError(f"--num_images={self.num_images}: at least {LEAST_IMAGES} are needed.")
+        if self.seed < 0:
+            raise UserError(f"--seed={self.seed}: it must be at least 0.")
+        if self.image_size and not (self.real and self.fake):
+            raise UserError(
+                f"--image_size={self.image_size}: it is for two folders, --real and --fake; a run has its own."
+            )
+        for flag, folder in (("real", self.real), ("fake", self.fake)):
+            if folder and not Path(folder).is_dir():
+                raise UserError(f"--{flag}={folder}: not a folder.")
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What is compared.
+
+    Attributes:
+      real: the real images, those held out apart.
+      images: uint8 [n, S, S, C], in random order, at most as many as asked for.
+      about: names of both, and how the real ones were prepared and split.
+      folder: where the results go by default.
+    """
+
+    real: Packed
+    images: np.ndarray
+    about: dict
+    folder: Path
+
+
+def run_of(request: Request) -> tuple[RunDirectory | None, Config]:
+    """The run and its config; for two folders None and the config that they are read with.
+
+    Raises:
+      UserError: no such run.
+    """
+    if request.real and request.fake:
+        return None, preset("article", image_size=request.image_size or 64)
+    run = chosen(request.run)
+    return run, run.config()
+
+
+def open_sets(request: Request, run: RunDirectory | None, config: Config, spool: Path) -> Sets:
+    """Load, generate and pack what is to be compared; `spool` is a folder for what need not fit into memory.
+
+    Raises:
+      UserError: no such checkpoint, or a set that cannot be used.
+    """
+    gan = None
+    if not request.fake:  # first: a wrong checkpoint is said before a set is packed
+        from dcgan_tf.training.loading import load_with_step
+
+        gan, step = load_with_step(run.path, request.checkpoint)
+    if request.real:
+        real, name = open_packed(_real_config(request.real, run, config)), request.real
+    else:
+        real, name = _learned_from(run, config), f"{config.dataset} ({config.resolved_data_dir})"
+    settings = {key: real.manifest[key] for key in ("image_size", "channels", "crop", "split")}
+    about = {"real": name, **settings, "real_held_out": len(real.held_out)}
+
+    parent = run.path / "evaluation" if run else Path("evaluation")
+    against = f"-against-{Path(request.real).resolve().name}" if request.real else ""
+    if gan is None:
+        images = open_packed(_measured_config(request.fake, config)).images
+        rows = shuffled(len(images), request.num_images, request.seed)
+        images = spooled(spool / "images", images, rows)
+        return Sets(
+            real, images, about | {"images": request.fake}, parent / (Path(request.fake).resolve().name + against)
+        )
+    count = min(request.num_images, len(real.training))
+    images = written(spool / "images", _generated(gan, count, request.seed), real.images.shape[1:])
+    return Sets(real, images, about | {"run": str(run.path), "step": step}, parent / f"step-{step}{against}")
+
+
+def _learned_from(run: RunDirectory, config: Config) -> Packed:
+    """The run's data set, as it was packed for it."""
+    packed = find_packed(config) or open_packed(config)
+    try:
+        same = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"] == packed.manifest["sha256"]
+    except (OSError, ValueError, TypeError, KeyError):
+        same = True  # unknown
+    if not same:
+        say(f"{config.resolved_data_dir} no longer holds the images that {run.path} learned from.")
+    return packed
+
+
+def _real_config(folder: str, run: RunDirectory | None, config: Config) -> Config:
+    """How a folder of real images is read: cropped as the run's own, and with some of it held out."""
+    dataset = "folder"
+    if run and config.dataset == "lfw":
+        dataset = "lfw"
+    elif next(Path(folder).rglob("data.txt"), None):
+        dataset = "sully_chen"
+        say(f"{folder} is read as a driving set: there is a data.txt.")
+    crop = config.resolved_crop if run else "auto"
+    share = config.held_out or 0.1
+    return replace(config, dataset=dataset, data_dir=folder, crop=crop, held_out=share, num_images=0)
+
+
+def _measured_config(folder: str, config: Config) -> Config:
+    """How a folder of images to measure is read: all of it, each whole but for what a square leaves out."""
+    return replace(config, dataset="folder", data_dir=folder, crop="square", held_out=0.0, num_images=0)
+
+
+def _generated(gan, count: int, seed: int) -> Iterator[np.ndarray]:
+    z = gan.sample_latents(count, seed)
+    with Progress(f"generating {count:,} images", count) as shown:
+        for i in range(0, count, PIECE):
+            yield gan.decode(z[i : i + PIECE])
+            shown.advance(min(PIECE, count - i))
+
+
+def shuffled(total: int, count: int, seed: int) -> np.ndarray:
+    """`count` different numbers below `total`, or all: a longer list begins with a shorter one."""
+    return np.random.default_rng([seed, 0]).permutation(total)[:count]
+
+
+def spooled(path: Path, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`images[rows]`, in this order, mapped from a file."""
+    pieces = (images[rows[i : i + PIECE]] for i in range(0, len(rows), PIECE))
+    return written(path, pieces, images.shape[1:])
+
+
+def written(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Images as one array mapped from a file: it need not fit into memory.
+
+    Args:
+      path: the file to write.
+      parts: uint8 [n, *shape] each, at least one image in all.
+
+    Raises:
+      UserError: the disk is full or may not be written.
+    """
+    try:
+        with open(path, "wb") as file:
+            for part in parts:
+                file.write(np.ascontiguousarray(part))
+    except OSError as error:
+        raise write_error(error, path) from error
+    return np.memmap(path, np.uint8, mode="r").reshape(-1, *shape)

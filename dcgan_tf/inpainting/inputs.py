@@ -1,0 +1,131 @@
+"""What is asked of `inpaint`, and the pictures and holes it is about. Nothing here needs TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from dcgan_tf.config import Config
+from dcgan_tf.console import say
+from dcgan_tf.datasets.images import FORMATS, BadImage
+from dcgan_tf.datasets.packing import Packed
+from dcgan_tf.datasets.regions import Region, open_region
+from dcgan_tf.errors import UserError
+from dcgan_tf.inpainting import masks
+from dcgan_tf.inpainting.options import BLENDS, LOSSES, OPTIMIZERS
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted, as the flags of `dcgan_tf.inpaint` have it; checked when made."""
+
+    run: str = ""
+    checkpoint: str = "last"
+    images: str = ""
+    num_images: int = 16
+    mask: str = "centre"
+    mask_image: str = ""
+    loss: str = "paper"
+    optimizer: str = "adam"
+    iterations: int = 500
+    restarts: int = 4
+    blend: str = "poisson"
+    seed: int = 0
+    benchmark: bool = False
+
+    def __post_init__(self) -> None:
+        for flag, value, least in (
+            ("num_images", self.num_images, 1), ("iterations", self.iterations, 1), ("restarts", self.restarts, 1),
+            ("seed", self.seed, 0),
+        ):  # fmt: skip
+            if value < least:
+                raise UserError(f"--{flag}={value}: it must be at least {least}.")
+        for flag, value, allowed in (
+            ("loss", self.loss, LOSSES), ("optimizer", self.optimizer, OPTIMIZERS), ("blend", self.blend, BLENDS)
+        ):  # fmt: skip
+            if value not in allowed:
+                raise UserError(f"--{flag}={value}: it can be {', '.join(allowed)}.")
+        for name in self.masks():
+            if name not in ("alpha", "image"):
+                masks.make(name, 64)
+        if "alpha" in self.masks() and not self.images:
+            raise UserError("--mask=alpha: it needs pictures of your own, with --images.")
+
+    def masks(self) -> list[str]:
+        """The masks by name; "image": that of `mask_image`."""
+        if self.benchmark:
+            return list(masks.MASKS)
+        return ["image"] if self.mask_image else self.mask.split(",")
+
+
+def own_pictures(given: str, config: Config) -> list[Region]:
+    """The user's pictures; those that cannot be read are named and left out."""
+    paths = []
+    for one in given.split(","):
+        if os.path.isdir(one):
+            paths += sorted(entry.path for entry in os.scandir(one) if entry.is_file())
+        else:
+            paths.append(one)
+    regions = []
+    for path in paths:
+        try:
+            name = os.path.basename(path)
+            regions.append(open_region(path, name, config.image_size, config.resolved_crop, config.channels))
+        except BadImage as reason:
+            say(f"{path} is left out: {reason}.")
+    if not regions:
+        raise UserError(f"--images={given}: no picture there can be used.")
+    return regions
+
+
+def held_out_images(packed: Packed, config: Config, request: Request) -> list[Region]:
+    """Held-out images of the run's set, drawn at random; of LFW one of each person."""
+    images, first = packed.held_out, len(packed.training)
+    if not len(images):
+        say("The run held nothing out: images that it was trained on are completed.")
+        images, first = packed.training, 0
+    chosen_ones, people = [], set()
+    for i in np.random.default_rng(request.seed).permutation(len(images)):
+        name = packed.manifest["images"][first + i]["name"]
+        person = name.rpartition("/")[0] if config.dataset == "lfw" else name
+        if person not in people:
+            people.add(person)
+            chosen_ones.append((name, images[i]))
+        if len(chosen_ones) == request.num_images:
+            break
+    size = config.image_size
+    nothing = np.zeros((size, size), bool)
+    return [Region(name, np.array(image), nothing, (0, 0, size, size), size) for name, image in chosen_ones]
+
+
+def read_mask(path: str) -> np.ndarray:
+    """A user's mask, bool [h, w], True where it is brighter than half: the hole."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return np.asarray(image.convert("L")) > 127
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        raise UserError(f"--mask_image={path}: not an image that can be read.") from None
+
+
+def hole_in(name: str, region: Region, drawn: np.ndarray | None, seed: int) -> np.ndarray:
+    """The hole in a region's picture: bool [h, w]."""
+    if name == "alpha":
+        return region.transparent
+    if name == "image":
+        height, width = region.picture.shape[:2]
+        scaled = Image.fromarray(np.where(drawn, 255, 0).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
+        return np.asarray(scaled) > 127
+    return region.hole_of(masks.make(name, region.size, seed))
+
+
+def check_holes(regions: list[Region], holes: list[np.ndarray], known: np.ndarray, name: str) -> None:
+    """Refuse what cannot be filled, and say where something will stay as it is."""
+    for region, hole, one in zip(regions, holes, known):
+        if one.all() or not one.any():
+            what = "has no hole in the part that the networks see" if one.all() else "is nothing but hole"
+            raise UserError(f"{region.name}: with the mask {name} it {what}.")
+        if not region.holds(hole):
+            say(f"{region.name}: of the hole, what lies outside the part that the networks see stays as it is.")

@@ -1,0 +1,199 @@
+"""What is asked of the layer figures, and what they are made from: which z, which image, which layers."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.config import Config
+from dcgan_tf.console import say
+from dcgan_tf.datasets.images import BadImage, load
+from dcgan_tf.datasets.packing import find_packed
+from dcgan_tf.errors import UserError
+from dcgan_tf.layer_figures.maps import ORDERS, SCALINGS
+from dcgan_tf.training.run_directory import RunDirectory
+
+STAGES = {
+    "before_bn": "before batch norm",
+    "after_bn": "after batch norm",
+    "activation": "after the activation",
+}
+
+
+STYLES = ("modern", "article")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted; checked when made.
+
+    `image` is a path or an index in the set, `layers` are names or patterns, `maps` numbers of maps that are to be
+    explained (none: the strongest).
+    """
+
+    seed: int = 0
+    z_file: str = ""
+    image: str = ""
+    layers: tuple[str, ...] = ()
+    maps: tuple[str, ...] = ()
+    stage: str = "before_bn"
+    scaling: str = "map"
+    order: str = "channel"
+    style: str = "modern"
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        allowed = {"stage": tuple(STAGES), "scaling": SCALINGS, "order": ORDERS, "style": STYLES}
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise UserError(f"--{name}={getattr(self, name)}: it can be {', '.join(values)}.")
+        if self.style == "article":
+            plain = Request()
+            for name in ("layers", "maps", "stage", "scaling", "order"):
+                if getattr(self, name) != getattr(plain, name):
+                    raise UserError(f"--{name}: the article's tool has no such choice; leave one of them out.")
+        for number in self.maps:
+            if not number.isdecimal():
+                raise UserError(f"--maps={number}: numbers of maps are needed, counted from 0, with commas between.")
+        if self.seed < 0:
+            raise UserError(f"--seed={self.seed}: it must be at least 0.")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is shown to the networks.
+
+    Attributes:
+      z: float32 [1, latent_dim], for the generator.
+      z_label: where it comes from.
+      image: uint8 [1, H, W, C], for the discriminator.
+      image_label: where it comes from.
+      images: uint8 [N, H, W, C], the packed set, or None where it is not there.
+    """
+
+    z: np.ndarray
+    z_label: str
+    image: np.ndarray
+    image_label: str
+    images: np.ndarray | None
+
+
+def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "", image: str = "") -> Inputs:
+    """The inputs that the flags ask for.
+
+    Args:
+      gan: the trained DCGAN.
+      images: the set that the run learned from, if it is there (see `learned_images`).
+      seed: of z, where no file is given.
+      z_file: a .npy of latent_dim numbers; "": z from the seed.
+      image: a path, or an index in the run's data set; "": the set's first image, or the generated one if the
+        set is not there (which is said).
+
+    Raises:
+      UserError: a file or index that cannot be used.
+    """
+    config = gan.config
+    z, z_label = read_z(z_file, config.latent_dim) if z_file else (gan.sample_latents(1, seed), f"z of seed {seed}")
+    missing = f"the images that the run learned from are not packed in {config.cache_dir}"
+    if image and not image.isdecimal():
+        shown, label = read_image(image, config), Path(image).name
+    elif images is not None:
+        index = int(image or 0)
+        if index >= len(images):
+            raise UserError(f"--image={image}: the set has {len(images):,} images, counted from 0.")
+        shown, label = np.array(images[index : index + 1]), f"image {index} of {config.data_name}"
+    elif image:
+        raise UserError(f"--image={image}: {missing}; name a file, or go to where the run was trained.")
+    else:
+        say(f"The discriminator is shown the generated image: {missing}.")
+        shown, label = gan.decode(z), "the generated image"
+    return Inputs(z, z_label, shown, label, images)
+
+
+def learned_images(run: RunDirectory) -> np.ndarray | None:
+    """The set that a run learned from, uint8 [N, H, W, C], if it is still packed as it was then.
+
+    The images held out come last.
+    """
+    packed = find_packed(run.config())
+    try:
+        learned_from = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return packed.images if packed and packed.manifest["sha256"] == learned_from else None
+
+
+def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:
+    """z from a .npy file of latent_dim numbers, as float32 [1, latent_dim], and its label."""
+    try:
+        with open(path, "rb") as file:
+            z = np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"--z_file={path}: no such file.") from None
+    except Exception as error:  # damaged bytes bring out errors of many classes
+        raise UserError(f"--z_file={path}: not a NumPy array file (.npy): {error}") from None
+    if z.dtype.kind in "fiu" and z.size == latent_dim:
+        with np.errstate(over="ignore"):  # what float32 has no room for is not finite in it
+            z = z.reshape(1, latent_dim).astype("float32")
+        if np.isfinite(z).all():
+            return z, f"z of {Path(path).name}"
+    raise UserError(f"--z_file={path}: {latent_dim} finite numbers are needed, as this run's z has.")
+
+
+def read_image(path: str, config: Config) -> np.ndarray:
+    """An image file as the run's networks see one, uint8 [1, H, W, C]; the same crop as in training if it fits."""
+    size, channels = config.image_size, config.channels
+    try:
+        try:
+            image = load(path, size, config.resolved_crop, channels)
+        except BadImage as reason:
+            if "smaller than the crop" not in str(reason):
+                raise
+            say(f"{path} is {reason}: its largest square is used.")
+            image = load(path, size, "square", channels)
+    except (BadImage, IsADirectoryError) as reason:
+        raise UserError(f"--image={path}: cannot be read ({reason}).") from None
+    say(f"{path}: shown to the discriminator as {size}x{size} pixels.")
+    return image[None]
+
+
+def choose_layers(names: list[str], patterns: list[str]) -> list[str]:
+    """The layers that some patterns name.
+
+    Args:
+      names: all outputs, as `DCGAN.activations` names them: "g/h1", "g/h1_bn", ...
+      patterns: such as "d/h1", "g/*" or "h2"; none: all.
+
+    Returns:
+      layers ("g/h1", without stages), in order.
+
+    Raises:
+      UserError: a pattern that names none, with the nearest names.
+    """
+    layers = [name for name in names if "_" not in name]
+    chosen = set()
+    for pattern in patterns:
+        found = [name for name in layers if fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(name[2:], pattern)]
+        if not found:
+            near = difflib.get_close_matches(pattern, layers, n=3, cutoff=0.3) or layers[:3]
+            raise UserError(
+                f"--layers={pattern}: no such layer; near are {', '.join(near)}, and there are {', '.join(layers)}."
+            )
+        chosen.update(found)
+    return [name for name in layers if name in chosen or not patterns]
+
+
+def staged(maps: dict[str, np.ndarray], layer: str, stage: str) -> tuple[np.ndarray, str]:
+    """A layer's maps [N, h, w, n] at a stage, and the stage in words; without batch norm two stages are one."""
+    outputs = [name for name in maps if name == layer or name.startswith(layer + "_")]
+    normalised = f"{layer}_bn" in outputs
+    if stage == "activation":
+        return maps[outputs[-1]], f"after {outputs[-1].rpartition('_')[2]}"
+    if stage == "after_bn" and normalised:
+        return maps[f"{layer}_bn"], STAGES[stage]
+    return maps[layer], STAGES["before_bn"] if normalised else "before the activation (no batch norm here)"

@@ -1,0 +1,273 @@
+"""The layer figures of a run: what every layer of both networks does, why, and how it came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.console import Progress, say
+from dcgan_tf.errors import UserError
+from dcgan_tf.gan import inspection
+from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.gan.latents import walk
+from dcgan_tf.gan.models import to_float, to_uint8
+from dcgan_tf.layer_figures import article_style
+from dcgan_tf.layer_figures.figures import labelled, outlined, save_layer_figure, save_strip, save_table_of_images
+from dcgan_tf.layer_figures.inputs import Inputs, Request, choose_inputs, choose_layers, learned_images, staged
+from dcgan_tf.layer_figures.maps import (
+    activation_grid,
+    colours,
+    enlarged,
+    filter_grid,
+    order_of,
+    scaled,
+    signed_image,
+)
+from dcgan_tf.layer_figures.report import Frame, save_report
+from dcgan_tf.pictures.animation import save_gif
+from dcgan_tf.training import checkpoints
+from dcgan_tf.training.loading import load
+from dcgan_tf.training.run_directory import RunDirectory
+
+ROWS = 6  # maps in a table of reasons
+TOP = 5  # images that excite a map most
+SET_IMAGES = 1000  # at most so many images of the set are searched for them
+FRAMES = 8  # checkpoints in the report, at most, besides the untrained networks
+REPORT_BYTES = 13_000_000  # about: wide or large networks have room for fewer
+WALK = 270  # pixels: about as high as the frames of a walk
+PATCH = (255, 140, 0)  # Okabe & Ito's orange, around what a position sees
+
+
+def visualize(directory: RunDirectory, checkpoint: str, request: Request, output: Path | None) -> list[Path]:
+    """Write the figures to `output` (default: `layers/` in the run); returns the files, the report last.
+
+    Raises:
+      UserError: no such checkpoint or layer, or an input that cannot be used.
+    """
+    gan = load(directory.path, checkpoint)
+    folder = output or directory.path / "layers"
+    inputs = choose_inputs(gan, learned_images(directory), request.seed, request.z_file, request.image)
+    if request.style == "article":
+        written = article_style.draw(gan, inputs, folder / "article")
+    else:
+        written = _Figures(gan, directory, request, inputs, folder).draw()
+    if request.tensorboard:
+        _to_tensorboard(folder / "tensorboard", written, folder)
+    return written
+
+
+class _Figures:
+    """The figures of one request; every method writes some and notes them in `written`."""
+
+    def __init__(self, gan: DCGAN, directory: RunDirectory, request: Request, inputs: Inputs, folder: Path):
+        self.gan, self.directory, self.request, self.inputs, self.folder = gan, directory, request, inputs, folder
+        self.maps = self.activations(gan)
+        self.layers = choose_layers(list(self.maps), list(request.layers))
+        self.generated = gan.decode(inputs.z)[0]
+        explained = [layer for layer in self.layers if layer.startswith("d/") or f"{layer}_relu" in self.maps]
+        beyond = [n for n in request.maps if not any(int(n) < self.maps[layer].shape[-1] for layer in explained)]
+        if beyond:
+            sizes = ", ".join(f"{layer} has {self.maps[layer].shape[-1]}" for layer in explained)
+            raise UserError(f"--maps={beyond[0]}: no layer has such a map ({sizes}, counted from 0).")
+        self.written: list[Path] = []
+
+    def activations(self, gan: DCGAN) -> dict[str, np.ndarray]:
+        return gan.activations(self.inputs.z) | gan.activations(self.inputs.image)
+
+    def path(self, name: str) -> Path:
+        self.written.append(self.folder / name)
+        return self.written[-1]
+
+    def draw(self) -> list[Path]:
+        """Everything that the request's layers allow."""
+        steps = [(self.draw_layer, layer) for layer in self.layers]
+        hidden = [layer for layer in self.layers if f"{layer}_relu" in self.maps]
+        # A layer that has none of the maps asked for is not explained.
+        steps += [(self.draw_reasons, n) for n in self.layers if n.startswith("d/") and self.explained(n)]
+        steps += [(self.draw_switched_off, layer) for layer in hidden if self.explained(layer)]
+        steps += [(self.draw_walk, layer) for layer in hidden[-1:]]
+        last = [layer for layer in self.maps if layer.startswith("g/") and "_" not in layer][-1]
+        steps += [(self.draw_filters, layer) for layer in self.layers if layer in ("d/h0", last)]
+        steps += [(self.draw_over_checkpoints, (hidden or self.layers)[-1])]
+        with Progress("drawing layer figures", len(steps), "figures") as shown:
+            for step, layer in steps:
+                step(layer)
+                shown.advance(note=layer)
+        return self.written
+
+    def draw_layer(self, layer: str) -> None:
+        """A layer's maps beside what went in and what came out (figures 1.9 to 1.15)."""
+        maps, stage = staged(self.maps, layer, self.request.stage)
+        generator = layer.startswith("g/")
+        save_layer_figure(
+            self.path(f"{_file(layer)}.png"),
+            maps[0],
+            title=layer,
+            stage=stage,
+            scaling=self.request.scaling,
+            order=self.request.order,
+            input_image=None if generator else self.inputs.image[0],
+            output_image=self.generated if generator else None,
+            input_label=f"in: {self.inputs.z_label if generator else self.inputs.image_label}",
+            output_label="out: the generated image" if generator else f"out: {self.verdict(self.gan)}",
+        )
+
+    def verdict(self, gan: DCGAN) -> str:
+        """What D says of the image it is shown."""
+        logit = np.asarray(gan.discriminator(to_float(self.inputs.image))).item()
+        return f"D(x) = {1 / (1 + np.exp(-logit)):.2f}"
+
+    def draw_reasons(self, layer: str) -> None:
+        """Why the strongest maps of a discriminator layer fire: in this image, and in the images of the set."""
+        name = f"{layer}_lrelu"
+        strongest = self.maps[name][0].max(axis=(0, 1))
+        channels = self.asked(layer) or [int(c) for c in np.argsort(-strongest, kind="stable")[:ROWS]]
+        x, d = to_float(self.inputs.image), self.gan.discriminator
+        one = inspection.strongest_images(d, [np.asarray(x)], name, channels, 1)
+        columns = [self.inputs.image_label.replace(" of ", " of\n")]
+        rows = [[outlined(self.inputs.image[0], one[c][0].box, PATCH)] for c in channels]
+        for rule, at_peak, label in (
+            ("guided", True, "guided,\nstrongest position"),
+            ("deconvolution", True, "deconvolution,\nstrongest position"),
+            ("guided", False, "guided,\nwhole map"),
+            ("deconvolution", False, "deconvolution,\nwhole map"),
+        ):
+            columns.append(label)
+            for row, g in zip(rows, inspection.input_gradients(d, x, name, channels, rule, at_peak)):
+                row.append(signed_image(g))
+        if self.inputs.images is not None:
+            images = self.inputs.images[:: max(1, len(self.inputs.images) // SET_IMAGES)][:SET_IMAGES]
+            batches = (np.asarray(to_float(images[i : i + 50])) for i in range(0, len(images), 50))
+            found = inspection.strongest_images(d, batches, name, channels, TOP)
+            columns += [f"of the set,\nno. {k + 1}" for k in range(min(TOP, len(images)))]
+            for row, channel in zip(rows, channels):
+                row += [outlined(images[e.index], e.box, PATCH) for e in found[channel]]
+        labels = [f"map {c}\n{strongest[c]:.2f}" for c in channels]
+        title = (
+            f"{layer}: what makes its strongest maps fire (the framed patch is all that the strongest position sees)"
+        )
+        save_table_of_images(self.path(f"{_file(layer)}_reasons.png"), rows, labels, columns, title)
+
+    def draw_switched_off(self, layer: str) -> None:
+        """What the generated image loses when one map of a layer is switched off."""
+        name, z, g = f"{layer}_relu", self.inputs.z, self.gan.generator_for()
+        whole = np.asarray(g(z))[0]
+        energy = np.mean(np.square(self.maps[name][0]), axis=(0, 1))
+        tried = self.asked(layer) or np.argsort(-energy, kind="stable")[: 4 * ROWS]
+        changed = {int(c): inspection.without_map(g, z, name, int(c))[0] - whole for c in tried}
+        channels = sorted(changed, key=lambda c: -np.abs(changed[c]).mean())[: len(self.asked(layer)) or ROWS]
+        rows = [
+            [self.generated, np.asarray(to_uint8(whole + changed[c])), signed_image(changed[c]), self.one_map(name, c)]
+            for c in channels
+        ]
+        labels = [f"map {c}\n{np.abs(changed[c]).mean() / 2:.1%}" for c in channels]
+        columns = ["the image", "without the map", "difference", "the map"]
+        title = f"{layer}: the image without one of its maps (mean change, share of the whole range)"
+        save_table_of_images(self.path(f"{_file(layer)}_switched_off.png"), rows, labels, columns, title)
+
+    def explained(self, layer: str) -> bool:
+        return bool(self.asked(layer)) or not self.request.maps
+
+    def asked(self, layer: str) -> list[int]:
+        """The maps of this layer that the request names, as far as it has them."""
+        return [int(n) for n in self.request.maps if int(n) < self.maps[layer].shape[-1]]
+
+    def one_map(self, name: str, channel: int) -> np.ndarray:
+        """A single map as grey picture of the images' size."""
+        maps = self.maps[name][0, ..., channel : channel + 1]
+        zoom = self.generated.shape[0] // maps.shape[0]
+        return enlarged(colours(scaled(maps, "map"), "map")[..., 0, :], zoom)
+
+    def draw_walk(self, layer: str) -> None:
+        """A walk from this z to others and back, the maps of a layer beside the image."""
+        z = np.concatenate([self.inputs.z, self.gan.sample_latents(2, self.request.seed + 1), self.inputs.z])
+        path = walk(z, 12, self.gan.config.latent)[:-1]
+        images, maps = self.gan.decode(path), self.gan.activations(path)[f"{layer}_relu"]
+        zoom = max(1, WALK // activation_grid(maps[0], zoom=1).shape[0])
+        frames = [_beside(i, activation_grid(m, "map", zoom=zoom)) for i, m in zip(images, maps)]
+        save_gif(self.path(f"{_file(layer)}_walk.gif"), frames, milliseconds=100)
+
+    def draw_filters(self, layer: str) -> None:
+        """The kernels of a layer that touches pixels: D's first or G's last."""
+        network = self.gan.discriminator if layer.startswith("d/") else self.gan.generator_for()
+        # A transposed convolution's kernel is [5, 5, out, in] and a convolution's [5, 5, in, out]: pixels third.
+        kernel = network.get_layer(layer[2:]).kernel.numpy()
+        label = f"{layer}: {kernel.shape[3]} filters of 5x5, each scaled by its own largest weight; grey is 0"
+        save_strip(self.path(f"filters_{_file(layer)}.png"), [filter_grid(kernel)], [label])
+
+    def draw_over_checkpoints(self, layer: str) -> None:
+        """The report, and one layer as a strip and a GIF: as it was before training, and at the run's checkpoints."""
+        steps = checkpoints.saved_steps(self.directory.checkpoints)
+        # A byte a value, four characters for three bytes; the untrained networks take one frame's room.
+        one_frame = sum(values[0].size for values in self.maps.values()) * 4 / 3
+        room = min(FRAMES, len(steps), max(1, int(REPORT_BYTES / one_frame) - 1))
+        # Counted from the last, which is always shown.
+        in_report = {steps[-1 - i] for i in np.linspace(0, len(steps) - 1, room).astype(int)}
+        gan = DCGAN(self.gan.config)  # which is how the run began: its weights follow from its seed
+        maps = self.activations(gan)
+        labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
+        grids = [staged(maps, layer, self.request.stage)[0][0]]
+        for step in steps:
+            path = checkpoints.path_of(self.directory.checkpoints, step)
+            try:
+                checkpoints.restore(path, gan)
+            except checkpoints.Unusable as reason:
+                say(f"{path} is passed over: {reason}.")
+                continue
+            maps = self.activations(gan)
+            labels.append(f"step {step:,}")
+            if step in in_report:
+                frames.append(self.frame(gan, maps, labels[-1]))
+            grids.append(staged(maps, layer, self.request.stage)[0][0])
+        scaling, some = self.request.scaling, order_of(grids[-1], self.request.order)[:16]  # as many as a strip holds
+        strip = [activation_grid(maps[..., some], scaling, columns=4, zoom=1) for maps in grids]
+        save_strip(self.path(f"{_file(layer)}_over_training.png"), strip, labels)
+        whole = [labelled(activation_grid(maps, scaling), f"{layer}, {label}") for maps, label in zip(grids, labels)]
+        save_gif(self.path(f"{_file(layer)}_over_training.gif"), whole, milliseconds=600, hold=1500)
+        config = self.gan.config
+        save_report(
+            self.path("report.html"),
+            f"Inside {self.directory.path.name}",
+            f"{config.data_name}, preset {config.preset}; {self.inputs.z_label}, {self.inputs.image_label}",
+            frames,
+            "Batch norm in inference mode. G's maps are of the generated image, D's of the image that it is shown.",
+        )
+
+    def frame(self, gan: DCGAN, maps: dict[str, np.ndarray], label: str) -> Frame:
+        pictures = {"g/output": gan.decode(self.inputs.z)[0], "d/input": self.inputs.image[0]}
+        captions = {
+            "g/input": f"{self.inputs.z_label}, {gan.config.latent_dim} numbers",
+            "d/input": self.inputs.image_label,
+            "d/output": self.verdict(gan),
+        }
+        return Frame(label, {name: values[0] for name, values in maps.items()}, pictures, captions)
+
+
+def _file(layer: str) -> str:
+    return layer.replace("/", "_")
+
+
+def _beside(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """An image, enlarged to the height of the maps by whole numbers, with the maps to its right."""
+    zoom = max(1, maps.shape[0] // image.shape[0])
+    image = enlarged(np.broadcast_to(image, (*image.shape[:2], 3)), zoom)
+    height = max(image.shape[0], maps.shape[0])
+    sheet = np.full((height, image.shape[1] + 8 + maps.shape[1], 3), 255, np.uint8)
+    sheet[: image.shape[0], : image.shape[1]] = image
+    sheet[: maps.shape[0], image.shape[1] + 8 :] = maps
+    return sheet
+
+
+def _to_tensorboard(folder: Path, files: list[Path], root: Path) -> None:
+    from PIL import Image
+
+    from dcgan_tf.backend import tf
+
+    with tf.summary.create_file_writer(str(folder)).as_default(step=0):
+        for path in files:
+            if path.suffix == ".png":
+                with Image.open(path) as image:
+                    tf.summary.image(
+                        str(path.relative_to(root).with_suffix("")), np.asarray(image.convert("RGB"))[None]
+                    )

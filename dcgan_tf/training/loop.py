@@ -1,0 +1,228 @@
+"""The training run: from a config to a trained DCGAN, continued wherever it was left."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dcgan_tf.backend import tf
+from dcgan_tf.config import PRECISIONS, Config
+from dcgan_tf.console import Progress, python, say
+from dcgan_tf.datasets.batching import batches, of_one_call, steps_per_epoch
+from dcgan_tf.datasets.packing import Packed, open_packed
+from dcgan_tf.distributed import workers as workers_lib
+from dcgan_tf.distributed.workers import Workers
+from dcgan_tf.errors import UserError
+from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.gan.precision import fastest_precision
+from dcgan_tf.pictures.grids import grid
+from dcgan_tf.signals import StopRequest
+from dcgan_tf.training import checkpoints, gallery, loading
+from dcgan_tf.training.health import Health
+from dcgan_tf.training.metrics_log import Records, read_metrics
+from dcgan_tf.training.quality import Quality
+from dcgan_tf.training.run_directory import RunDirectory, opened_for_training
+from dcgan_tf.training.step_log import StepLog, diverged
+from dcgan_tf.training.tensorboard import Events
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a run.
+
+    Attributes:
+      directory: where everything is.
+      gan: the networks as they are now.
+      step, last_step: steps done, and to be done in all.
+      pictures: what was drawn of it.
+      signal: the signal that stopped it early, or None.
+      worker: which of several workers this is; "": the only one, or the chief, which has everything.
+    """
+
+    directory: RunDirectory
+    gan: DCGAN
+    step: int
+    last_step: int
+    pictures: list[Path]
+    signal: int | None = None
+    worker: str = ""
+
+    def summary(self) -> str:
+        """What there is to look at, and with which commands."""
+        path = self.directory.path
+        done = f"{self.step:,} of {self.last_step:,} steps are done"
+        if self.step > self.last_step:
+            done = f"{self.step:,} steps are done, more than the {self.last_step:,} asked for"
+        if self.worker:
+            return f"{self.worker}: {done}. The chief (worker 0) has everything."
+        lines = [f"{done}. Everything is in {path}:"]
+        lines += [f"  {picture}" for picture in self.pictures]
+        if found := loading.best(self.directory):
+            lines.append(f"Best measured: step {found[0]:,}, Fréchet distance {found[1]:.1f} (--checkpoint=best)")
+        lines.append(f"Curves: {python()} -m tensorboard.main --logdir {path}")
+        lines.append(f"Every layer: {python()} -m dcgan_tf.visualize_layers --run={path}")
+        lines.append(f"More images: {python()} -m dcgan_tf.sample --run={path}")
+        return "\n".join(lines)
+
+
+def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False) -> Run:
+    """Train, or continue the run in `run_dir` (default: `runs/<dataset>-<preset>`) from its last checkpoint.
+
+    Killed at any moment and called again, it ends with the weights of the undisturbed run, bit for bit (on a
+    CPU with the same number of threads, by the same number of devices). Of several workers (`--strategy`) each calls
+    it; the chief alone writes, and the others' `Run` has no pictures.
+
+    Args:
+      config: what to learn and how.
+      run_dir: where everything is written.
+      fresh: start over; an old run is moved aside, not deleted.
+
+    Raises:
+      UserError: the data set, the run folder or the disk does not allow it, the losses are no longer finite, or
+        another worker is gone, not there, or of other settings.
+    """
+    workers = workers_lib.chosen(config)
+    with workers.lost_as_a_sentence():
+        return _train(config, Path(run_dir or config.default_run_dir), fresh, workers)
+
+
+def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
+    config = _with_settled_precision(config, RunDirectory(path), fresh, workers)
+    packed = open_packed(config)
+    say(f"{packed.summary()}; on {workers.summary()}.")
+    per_epoch = steps_per_epoch(len(packed.training), config, len(packed.held_out))
+    last_step = config.epochs * per_epoch
+    if config.max_steps > last_step:
+        more = f"more with --epochs={-(-config.max_steps // per_epoch)}"
+        say(f"{config.epochs} epochs are {last_step:,} steps, fewer than --max_steps={config.max_steps}; {more}.")
+    elif config.max_steps:
+        last_step = config.max_steps
+    data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
+
+    workers.check_same(config, data)
+
+    if not workers.is_chief:
+        gan, step = _restored(config, workers, last_step)
+        stopped_by = None
+        if step < last_step:
+            step, stopped_by = _follow(gan, packed, workers, step, last_step, per_epoch)
+        return Run(RunDirectory(path), gan, step, last_step, [], stopped_by, f"worker {workers.index}")
+    with opened_for_training(path, config, data, fresh) as run:
+        gan, step = _restored(config, workers, last_step, run)
+        stopped_by = None
+        if step < last_step:
+            step, stopped_by = _train_steps(gan, packed, run, workers, step, last_step, per_epoch)
+        pictures = gallery.finish(run, config, per_epoch)
+    return Run(run, gan, step, last_step, pictures, stopped_by)
+
+
+def _restored(config: Config, workers: Workers, last: int, run: RunDirectory | None = None) -> tuple[DCGAN, int]:
+    """The networks as they are at the chief's newest checkpoint, and the steps it had done; the chief gives its run."""
+    with workers.strategy.scope():
+        gan = DCGAN(config)
+    step = checkpoints.restore_newest(run.checkpoints, gan) if run else 0
+    if step:
+        say(f"{run.path}: continues at step {step:,}." if step < last else f"{run.path}: all steps are done.")
+    step = workers.everyones(step)[0]
+    if step:
+        workers.take_from_chief(list(checkpoints.variables(gan).values()))
+    return gan, step
+
+
+def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, workers: Workers) -> Config:
+    """`--precision=auto` is what the run began with, or is found out now, by the chief."""
+    if config.precision != "auto":
+        return config
+    goes_on = workers.is_chief and run.config_file.exists() and not fresh
+    found_out = workers.is_chief and not goes_on
+    precision = run.config().precision if goes_on else fastest_precision() if found_out else "float32"
+    precision = PRECISIONS[workers.everyones(PRECISIONS.index(precision))[0]]
+    say(f"--precision=auto: {precision}{', the faster one here' if found_out else ''}.")
+    return dataclasses.replace(config, precision=precision)
+
+
+def _train_steps(
+    gan: DCGAN, packed: Packed, run: RunDirectory, workers: Workers, first: int, last: int, per_epoch: int
+) -> tuple[int, int | None]:
+    """Train the steps first .. last - 1. Returns the steps done and the signal that asked to stop, if one did."""
+    config = gan.config
+    with (
+        StopRequest() as stop,
+        Records(run.log_file, run.metrics_file, first) as records,
+        Events(run.tensorboard, config, first) as events,
+        Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
+    ):
+        data = batches(packed.training, config, first, last, workers.index, workers.count)
+        past = read_metrics(run.metrics_file)
+        quality, health = Quality(packed.training, past), Health(config, past)
+        log = StepLog(gan, run, per_epoch, records, events, quality, health, shown)
+        for step, done in calls(first, last, per_epoch, config):
+            batch = of_one_call(data, done - step)
+            log.add(step, gan.train_steps(batch, tf.constant(step, tf.int64)))
+
+            signal = workers.stop(stop.signal)  # once: it may come at any time
+            end_of_epoch = done % per_epoch == 0
+            if signal or done in (1, last) or any(done % every == 0 for every in _milestones(config, per_epoch)):
+                log.fetch(evaluate=config.evaluate_every and (done % config.evaluate_every == 0 or done == last))
+            else:
+                log.fetch_if_due()
+            if done % config.sample_every == 0 or end_of_epoch or done in (1, last):
+                epoch, index = divmod(done - 1, per_epoch)
+                samples = gallery.sample_grid(gan)
+                gallery.save_sample(run, epoch, index, samples)
+                events.add_image(done - 1, "samples", samples)
+                real = np.asarray(batch[-1, -1, : math.prod(config.grid_shape)])
+                events.add_image(done - 1, "real_batch", grid(real, config.grid_shape[1]))
+            is_best = quality.best == done
+            if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or signal:
+                # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
+                records.sync()
+                events.flush()
+                try:
+                    checkpoints.save(run.checkpoints, gan, done)
+                except checkpoints.NotFinite as name:  # batch norm's variance can overflow before any loss does
+                    raise diverged(str(name), done - 1, run) from None
+                kept_epochs = per_epoch * config.keep_every_epochs
+                best_saved = checkpoints.best_step(run.checkpoints, quality.frechet)
+                checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, kept_epochs, best_saved)
+            log.start_clock()
+            if signal:
+                return done, signal
+    return last, None
+
+
+def _follow(
+    gan: DCGAN, packed: Packed, workers: Workers, first: int, last: int, per_epoch: int
+) -> tuple[int, int | None]:
+    """`_train_steps` of a worker that is not the chief: the same steps, and nothing is written."""
+    with StopRequest() as stop:
+        data = batches(packed.training, gan.config, first, last, workers.index, workers.count)
+        for step, done in calls(first, last, per_epoch, gan.config):
+            metrics = gan.train_steps(of_one_call(data, done - step), tf.constant(step, tf.int64))
+            signal = workers.stop(stop.signal)
+            if not np.isfinite(metrics).all():
+                raise UserError(f"worker {workers.index}: training stopped at step {done:,}: the chief says why.")
+            if signal:
+                return done, signal
+    return last, None
+
+
+def _milestones(config: Config, per_epoch: int) -> list[int]:
+    """Every so many steps something is looked at or kept."""
+    every = (per_epoch, config.sample_every, config.evaluate_every, config.checkpoint_every, config.histogram_every)
+    return [steps for steps in every if steps]
+
+
+def calls(first: int, last: int, per_epoch: int, config: Config) -> Iterator[tuple[int, int]]:
+    """(step, steps done after it) of each call of TensorFlow: at most `steps_per_call`, and none beyond a milestone."""
+    step = first
+    while step < last:
+        ends = [every * (step // every + 1) for every in _milestones(config, per_epoch)]
+        done = 1 if step == 0 else min(last, step + config.steps_per_call, *ends)
+        yield step, done
+        step = done

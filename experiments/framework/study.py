@@ -1,0 +1,209 @@
+"""The frame of the studies: rows of the reproduction, each made once, with the published value beside ours.
+
+A study is a dict of rows, id -> function from `Options` to `Row`, and a call of `main`. Each row's numbers (JSON),
+table (CSV) and figures are written when it is done, so a study that was stopped goes on with the next row.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from absl import flags as absl_flags
+
+from dcgan_tf import cli
+from dcgan_tf.console import say
+from dcgan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
+FLAGS = absl_flags.FLAGS
+RESULTS, QUICK_RESULTS = "experiments/results/rows", "runs/reproduction-quick"
+AGREES, DIFFERS, SOURCE_ERROR = "agrees", "differs", "source in error"
+VERDICTS = (AGREES, DIFFERS, SOURCE_ERROR)
+PARTS = ("title", "published", "ours", "spread", "verdict", "numbers")  # of a row, kept in its record
+# Okabe and Ito's colours, which colour-blind readers tell apart.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a row is told.
+
+    Attributes:
+      seeds: repetitions; a row that has no chance in it takes no notice.
+      quick: less of everything, for CI: the same code, wider bands.
+      data_dir: folder of the genuine MNIST files; empty: none given.
+    """
+
+    seeds: int = 5
+    quick: bool = False
+    data_dir: str = ""
+
+    @property
+    def few(self) -> int:
+        """Repetitions where two show as much in the quick form."""
+        return min(self.seeds, 2) if self.quick else self.seeds
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one row.
+
+    Attributes:
+      title: what the row is about, a few words.
+      published, ours, spread: for the row's line; spread says over what, "0.01 (5 seeds)" or "none: no chance in it".
+      verdict: one of `VERDICTS`, and after a colon why, where it is not plain.
+      numbers: everything measured, JSON.
+      table: for the CSV: a row of names, then rows of values.
+      figures: file name without ending -> figure; drawn by `new_figure`.
+      animations: file name without ending -> frames uint8 [H, W, 3].
+    """
+
+    title: str
+    published: str
+    ours: str
+    spread: str
+    verdict: str
+    numbers: dict[str, Any]
+    table: list[list] = field(default_factory=list)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    animations: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.verdict.partition(":")[0] not in VERDICTS:
+            raise ValueError(f"{self.verdict}: a verdict begins with one of {', '.join(VERDICTS)}")
+
+
+Rows = dict[str, Callable[[Options], Row]]
+
+
+def new_figure(width: float = 9.0, height: float = 4.0) -> Figure:
+    """A figure, inches, at 110 dots each; it needs no display."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=110, layout="constrained")
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The figure as a frame of an animation: uint8 [H, W, 3]."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def define_flags(rows: Iterable[str]) -> None:
+    cli.define("only", "", f"rows with commas between ({', '.join(rows)}); empty: all")
+    define_options()
+
+
+def define_options() -> None:
+    """The flags that `given_options` reads."""
+    cli.define("seeds", 5, "repetitions of what has chance in it")
+    cli.define("quick", False, "less of everything, in minutes: the same code, wider bands")
+    cli.define("data_dir", "", "folder of the MNIST files (idx, .gz); empty: digits drawn from fonts stand in")
+    cli.define("out", "", f"folder of the results (default: {RESULTS}; with --quick: {QUICK_RESULTS})")
+    cli.define("again", False, "make rows anew that were made before with the same options")
+
+
+def main(rows: Rows) -> None:
+    """Make the rows that the flags ask for and print a line for each."""
+    options, folder = given_options()
+    for name in chosen(FLAGS.only, rows):
+        print(line(name, made(name, rows[name], options, folder, FLAGS.again)), flush=True)
+
+
+def given_options() -> tuple[Options, Path]:
+    """The flags' options, and the folder of the results."""
+    if FLAGS.seeds < 1:
+        raise UserError(f"--seeds={FLAGS.seeds}: it must be at least 1.")
+    folder = Path(FLAGS.out or (QUICK_RESULTS if FLAGS.quick else RESULTS))
+    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
+        raise UserError(f"--out={folder}: a file stands where a folder is needed; choose another one.")
+    return Options(FLAGS.seeds, FLAGS.quick, FLAGS.data_dir), folder
+
+
+def chosen(given: str, rows: Iterable[str]) -> list[str]:
+    """The ids in `given`, commas between; empty: all.
+
+    Raises:
+      UserError: one that there is not; near ones are offered.
+    """
+    known = {name.lower(): name for name in rows}
+    names = []
+    for name in filter(None, (part.strip() for part in given.split(","))):
+        if name.lower() not in known:
+            near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
+            meant = f" Did you mean {' or '.join(known[n] for n in near)}?" if near else ""
+            raise UserError(f"{name}: no such row; there are {', '.join(known.values())}.{meant}")
+        names.append(known[name.lower()])
+    return list(dict.fromkeys(names)) or list(known.values())
+
+
+def made(name: str, row: Callable[[Options], Row], options: Options, folder: Path, again: bool = False) -> dict:
+    """The row's record, made now unless it is there, of the same options, already."""
+    from dcgan_tf.files import write_text
+
+    if not again and (record := kept(name, options, folder)):
+        return record
+    say(f"{name} ...")
+    result = row(options)
+    written = _write_pictures(result, folder)
+    if result.table:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(result.table)
+        write_text(folder / f"{name}.csv", text.getvalue())
+    record = {"row": name, "options": _told(options), "pictures": written} | {p: getattr(result, p) for p in PARTS}
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")  # last: a row is done when it is there
+    return record
+
+
+def kept(name: str, options: Options, folder: Path) -> dict | None:
+    """The row's record if it was made with these options and all its pictures are still there."""
+    record = read(folder / f"{name}.json")
+    whole = record and all((folder / picture).is_file() for picture in record["pictures"])
+    return record if whole and record["options"] == _told(options) else None
+
+
+def _told(options: Options) -> dict:
+    return {"seeds": options.seeds, "quick": options.quick, "data_dir": Path(options.data_dir).name}
+
+
+def read(path: Path) -> dict | None:
+    """A row's record, or None if it was not made or is damaged."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return record if {"row", "options", "pictures", *PARTS} <= record.keys() else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _write_pictures(result: Row, folder: Path) -> list[str]:
+    from dcgan_tf.files import replacing
+    from dcgan_tf.pictures.animation import save_gif
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, figure in result.figures.items():
+        with replacing(folder / f"{stem}.png") as temporary:
+            figure.savefig(temporary, format="png")
+    for stem, frames in result.animations.items():
+        save_gif(folder / f"{stem}.gif", frames, hold=1500)
+    return [*(f"{stem}.png" for stem in result.figures), *(f"{stem}.gif" for stem in result.animations)]
+
+
+def line(name: str, record: dict) -> str:
+    return (
+        f"{name}: {record['title']}\n  published: {record['published']}\n  ours: {record['ours']}\n"
+        f"  spread: {record['spread']}\n  verdict: {record['verdict']}"
+    )

@@ -1,0 +1,110 @@
+"""Row A15: mode collapse on a ring of 8 and a grid of 25 Gaussians, in settings that collapse and that do not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dcgan_tf.console import progress
+from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure
+
+POINTS, NEAR = 2500, 3.0  # points that are looked at; standard deviations within which one is of high quality
+MOST_SEEDS = 3
+
+
+def counted(points: np.ndarray, centers: np.ndarray, std: float) -> tuple[int, float]:
+    """Modes that have at least a tenth of their share of high-quality points, and the share of such points.
+
+    Args:
+      points: [N, 2]; a point is of high quality within `NEAR` standard deviations of its nearest center.
+      centers: [K, 2].
+    """
+    distances = np.linalg.norm(points[:, None] - centers, axis=-1)
+    good = distances.min(axis=1) < NEAR * std
+    counts = np.bincount(distances.argmin(axis=1)[good], minlength=len(centers))
+    return int(np.sum(counts >= 0.1 * len(points) / len(centers))), float(good.mean())
+
+
+def a15(options: Options) -> Row:
+    from experiments.gan_theory.players import Game, Setting, gaussian_mixture, grid, ring, tf
+
+    # Rounds differ, for time: five updates of G in a round are five times the work.
+    settings = {
+        "D 1, G 5": (Setting(g_steps=5), 2000),
+        "D 1, G 1": (Setting(), 4000),
+        "D 1, G 1, penalty": (Setting(penalty=0.1, d_rate=3e-3), 6000),
+    }
+    sets = {"ring of 8": (ring(), 0.05), "grid of 25": (grid(), 0.1)}
+    seeds, blocks = (1, 2) if options.quick else (min(options.seeds, MOST_SEEDS), 20)
+    found, drawn = {}, {}
+    plays = [(s, k) for s in sets for k in settings]
+    for name, kind in progress(plays, "A15", unit="games"):
+        centers, std = sets[name]
+        setting, rounds = settings[kind]
+        rounds = 60 if options.quick else rounds
+        played, each = Game(gaussian_mixture(centers, std), 2, setting, range(seeds)), rounds // blocks
+        history = []
+        for block in range(blocks):
+            played.play(tf.constant(block * each), tf.constant(each))
+            points = played.generate(POINTS)
+            history.append([counted(x, centers, std) for x in points])
+        drawn[name, kind] = points[0]
+        found[name, kind] = np.array(history, np.float64), each * np.arange(1, blocks + 1)
+    last = {play: history[-1] for play, (history, _) in found.items()}
+    collapse, _, covering = settings
+    good = all(last[name, collapse][:, 0].max() <= 2 for name in sets) and all(
+        last[name, covering][:, 0].min() >= 0.7 * len(sets[name][0]) for name in sets
+    )
+    return Row(
+        "mode collapse on a ring of 8 and a grid of 25 Gaussians",
+        "G captures some of the classes only",
+        "; ".join(
+            f"{name}, {kind}: {np.mean(h[:, 0]):.1f} modes, {np.mean(h[:, 1]):.0%} of high quality"
+            for (name, kind), h in last.items()
+        ),
+        "; ".join(f"{min(h[:, 0]):.0f} to {max(h[:, 0]):.0f}" for h in last.values())
+        + f" modes ({seeds} seed{'s' if seeds > 1 else ''})",
+        f"{AGREES}: with more updates of G than of D it collapses, with a penalty on D's gradient it does not"
+        if good
+        else f"{DIFFERS}: too few rounds"
+        if options.quick
+        else DIFFERS,
+        {f"{n}, {k}": {"history": h.tolist(), "rounds": r.tolist()} for (n, k), (h, r) in found.items()},
+        [["set", "setting", "seed", "modes", "high-quality share"]]
+        + [[*play, k, *pair] for play, h in last.items() for k, pair in enumerate(h.tolist())],
+        {"A15-points": _points_figure(drawn, sets, list(settings)), "A15": _history_figure(found, sets, settings)},
+    )
+
+
+def _points_figure(drawn: dict, sets: dict, kinds: list[str]):
+    figure = new_figure(9, 6.2)
+    plots = figure.subplots(len(sets), len(kinds))
+    for row, (name, (centers, _)) in enumerate(sets.items()):
+        reach = 1.35 * np.abs(centers).max()
+        for column, kind in enumerate(kinds):
+            axes = plots[row, column]
+            axes.plot(*centers.T, "o", color="0.3", markersize=10, markerfacecolor="none", label="modes")
+            axes.plot(*drawn[name, kind].T, ".", color=COLORS[1], markersize=2, alpha=0.5, label="G's points")
+            axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="x")
+            axes.set_title(f"{name}: {kind}", fontsize=10)
+        plots[row, 0].set_ylabel("y")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=1.5)
+    return figure
+
+
+def _history_figure(found: dict, sets: dict, settings: dict):
+    figure = new_figure(9, 5.4)
+    plots = figure.subplots(2, len(sets), sharey="row")
+    for column, (name, (centers, _)) in enumerate(sets.items()):
+        for row, part in enumerate(("share of the modes covered", "share of high-quality points")):
+            axes = plots[row, column]
+            for color, kind in zip(COLORS, settings):
+                history, rounds = found[name, kind]
+                values = history[..., row] / (len(centers) if row == 0 else 1)
+                axes.plot(rounds, np.median(values, axis=1), color=color, label=kind)
+                axes.fill_between(rounds, values.min(axis=1), values.max(axis=1), color=color, alpha=0.2)
+            axes.grid(alpha=0.3)
+            plots[row, 0].set_ylabel(part)
+        plots[0, column].set_title(name)
+        plots[1, column].set_xlabel("round")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure

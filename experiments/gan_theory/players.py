@@ -1,0 +1,177 @@
+"""Small generators and discriminators, several seeds side by side: for densities on a line, points in a plane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from dcgan_tf.backend import keras, tf
+
+
+class Players:
+    """One network of dense layers for each seed, weights stacked; tanh or ReLU between, linear at the end.
+
+    Optimisers work element by element, so stacked weights are trained as if each network were alone.
+
+    Args:
+      sizes: units of the input, of each layer.
+      seeds: each fixes its network's Glorot normal weights.
+      part: apart from other networks of these seeds.
+      activation: of all layers but the last.
+    """
+
+    def __init__(self, sizes: tuple[int, ...], seeds: range, part: int, activation: Callable = tf.nn.relu):
+        self.activation, self.weights = activation, []
+        draws = [np.random.default_rng([seed, part]) for seed in seeds]
+        for n_in, n_out in zip(sizes, sizes[1:]):
+            std = np.sqrt(2.0 / (n_in + n_out))
+            kernels = np.stack([std * draw.standard_normal((n_in, n_out)) for draw in draws])
+            self.weights.append(keras.Variable(kernels.astype("float32")))
+            self.weights.append(keras.Variable(np.zeros((len(draws), 1, n_out), "float32")))
+
+    def __call__(self, x):
+        """float [seeds, N, inputs] -> [seeds, N, outputs]."""
+        last = len(self.weights) // 2 - 1
+        for k in range(last + 1):
+            x = tf.matmul(x, self.weights[2 * k]) + self.weights[2 * k + 1]
+            x = self.activation(x) if k < last else x
+        return x
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a game is played; the losses are those of `dcgan_tf.gan.losses`.
+
+    Attributes:
+      loss: "non_saturating" or "saturating".
+      d_steps, g_steps: updates of D, then of G, in a round.
+      d_rate, g_rate, beta1: of Adam.
+      penalty: weight of half the mean square of D's gradient at real points (R1, Mescheder et al. 2018).
+    """
+
+    loss: str = "non_saturating"
+    d_steps: int = 1
+    g_steps: int = 1
+    d_rate: float = 1e-3
+    g_rate: float = 1e-3
+    beta1: float = 0.5
+    penalty: float = 0.0
+
+
+class Game:
+    """Algorithm 1 (Goodfellow et al. 2014) between stacked players.
+
+    Args:
+      real: (seeds, number of points, step's seed) -> float32 [seeds, N, dimensions], of the data.
+      dimensions: of a point.
+      setting: how it is played.
+      seeds: of the players; points and z are the same function of (seed, round) whatever the setting.
+      hidden: units of both layers between.
+    """
+
+    BATCH = 256
+
+    def __init__(self, real: Callable, dimensions: int, setting: Setting, seeds: range, hidden: int = 128):
+        self.real, self.setting, self.seeds, self.dimensions = real, setting, seeds, dimensions
+        self.g = Players((dimensions, hidden, hidden, dimensions), seeds, 0)  # z has as many dimensions as a point
+        self.d = Players((dimensions, hidden, hidden, 1), seeds, 1)
+        adam = keras.optimizers.Adam
+        self.g_optimizer = adam(setting.g_rate, beta_1=setting.beta1, epsilon=1e-8)
+        self.d_optimizer = adam(setting.d_rate, beta_1=setting.beta1, epsilon=1e-8)
+        self.g_optimizer.build(self.g.weights)
+        self.d_optimizer.build(self.d.weights)
+
+    def z(self, n: int, *key):
+        """float32 [seeds, n, dimensions] ~ N(0, 1), fixed by the key and each seed."""
+        seeds = [tf.stack([tf.constant(s, tf.int32), _folded(*key)]) for s in self.seeds]
+        return tf.stack([tf.random.stateless_normal((n, self.dimensions), seed) for seed in seeds])
+
+    def d_loss(self, real, fake):
+        """[seeds]: cross-entropy of each seed's D, with the penalty."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(real)
+            real_logits = self.d(real)
+        loss = _mean(tf.nn.softplus(-real_logits)) + _mean(tf.nn.softplus(self.d(fake)))
+        if self.setting.penalty:
+            gradient = tape.gradient(real_logits, real)
+            loss += 0.5 * self.setting.penalty * _mean(tf.reduce_sum(tf.square(gradient), axis=-1))
+        return loss
+
+    def g_loss(self, fake, kind: str = ""):
+        """[seeds]: what each seed's G descends."""
+        logits = self.d(fake)
+        saturating = (kind or self.setting.loss) == "saturating"
+        return -_mean(tf.nn.softplus(logits)) if saturating else _mean(tf.nn.softplus(-logits))
+
+    def update_d(self, step, part):
+        real = self.real(self.seeds, self.BATCH, _folded(step, part, 1))
+        fake = self.g(self.z(self.BATCH, step, part, 2))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(self.d_loss(real, tf.stop_gradient(fake)))
+        self.d_optimizer.apply(tape.gradient(loss, self.d.weights), self.d.weights)
+
+    def update_g(self, step, part):
+        z = self.z(self.BATCH, step, part, 3)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(self.g_loss(self.g(z)))
+        self.g_optimizer.apply(tape.gradient(loss, self.g.weights), self.g.weights)
+
+    @tf.function
+    def play(self, first, rounds):
+        """Rounds first, first + 1, ..: int32 scalars."""
+        for step in tf.range(first, first + rounds):
+            for part in range(self.setting.d_steps):
+                self.update_d(step, part)
+            for part in range(self.setting.g_steps):
+                self.update_g(step, part)
+
+    @tf.function
+    def train_d(self, first, rounds):
+        """D alone goes ahead."""
+        for step in tf.range(first, first + rounds):
+            self.update_d(step, 0)
+
+    def generate(self, n: int, key: int = 0) -> np.ndarray:
+        """G's points: float32 [seeds, n, dimensions]."""
+        return self.g(self.z(n, 1 << 20, key)).numpy()
+
+
+def _folded(*key):
+    """One int32 of several small ones: two keys differ in their numbers, not in sums of them."""
+    number = tf.constant(17, tf.int32)
+    for part in key:
+        number = number * 31 * 31 + tf.cast(part, tf.int32)  # wraps around
+    return number
+
+
+def _mean(values):
+    """[seeds, ...] -> [seeds]."""
+    return tf.reduce_mean(tf.reshape(values, (values.shape[0], -1)), axis=1)
+
+
+def gaussian_mixture(centers: np.ndarray, std: float) -> Callable:
+    """Points around centers, all equally likely: what `Game` takes as `real`. `centers` [K, dimensions]."""
+    places = tf.constant(centers, tf.float32)
+
+    def real(seeds: range, n: int, key):
+        drawn = []
+        for s in seeds:
+            seed = tf.stack([tf.constant(s, tf.int32), key])
+            which = tf.random.stateless_uniform((n,), seed, 0, len(centers), tf.int32)
+            noise = tf.random.stateless_normal((n, centers.shape[1]), seed + tf.constant([0, 1]))
+            drawn.append(tf.gather(places, which) + std * noise)
+        return tf.stack(drawn)
+
+    return real
+
+
+def ring(modes: int = 8, radius: float = 2.0) -> np.ndarray:
+    angles = 2 * np.pi * np.arange(modes) / modes
+    return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def grid(side: int = 5, apart: float = 2.0) -> np.ndarray:
+    places = apart * (np.arange(side) - (side - 1) / 2)
+    return np.stack(np.meshgrid(places, places), axis=-1).reshape(-1, 2)

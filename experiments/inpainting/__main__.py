@@ -1,0 +1,230 @@
+"""What the search for z gains from restarts, objective, optimiser, rate and norm, on a run's held-out images.
+
+    python -m experiments.inpainting --run=runs/lfw-stable                    # all parts, 64 images
+    python -m experiments.inpainting --run=runs/lfw-stable --only=restarts --iterations=200
+
+Parts: `restarts` (1, 4, 16 starts), `settings` (the slides', the paper's and the non-saturating objective, Adam and
+momentum), `rates`, `norm` (the weight of |z|'s own density), `iterations`, `descent` (the loss of the best start on its
+way, median over images), `recovery` (of images that G drew), `speed` (all images in one batch beside one after the
+other, and the share of TensorFlow's matrix product). The hole is the centre; PSNR is of the hole, blended.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from absl import flags as absl_flags
+
+from dcgan_tf import cli
+from dcgan_tf.errors import UserError
+from experiments.framework import timing
+
+FLAGS = absl_flags.FLAGS
+cli.define("run", "", "folder of the run (default: the newest in runs/)")
+cli.define("num_images", 64, "held-out images")
+cli.define("iterations", 500, "of each search")
+cli.define("only", "", "parts with commas between; empty: all")
+cli.define("rounds", 5, "rounds of `speed`; in each, both forms take their turn")
+cli.define("output", "experiments/inpainting/results/inpainting.json", "file for the figures; parts not asked for stay in it")
+cli.define("figure", "experiments/inpainting/results/inpainting_descent.png", "PNG for `descent`")
+
+RESTARTS = 4
+RATES = {"adam": (0.003, 0.01, 0.03, 0.1, 0.3), "momentum": (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)}
+NORM_WEIGHTS = (0.0, 0.1, 1.0, 10.0, 100.0)
+PIECE = 20  # iterations of one turn of `speed`
+
+
+class Study:
+    """Searches over the same images with the same hole and the same starts."""
+
+    def __init__(self, gan, images: np.ndarray, known: np.ndarray, iterations: int):
+        self.gan, self.images, self.known, self.iterations = gan, images, known, iterations
+
+    def searched(self, label: str, objective="paper", restarts: int = RESTARTS, **settings) -> dict:
+        """One row: a search and how its completions score."""
+        from dcgan_tf.inpainting.blending import blend
+        from dcgan_tf.inpainting.scores import scores
+        from dcgan_tf.inpainting.search import search
+
+        started = time.perf_counter()
+        settings = {"iterations": self.iterations} | settings
+        found = search(self.gan, self.images, self.known, objective, restarts=restarts, **settings)
+        seconds = time.perf_counter() - started
+        proposals = self.gan.decode(found.z)
+        near = np.abs(proposals.astype(float) - self.images).mean(axis=3)
+        values = scores(self.images, blend(self.images, proposals, self.known, "poisson"), self.known)
+        return {
+            "label": label,
+            "psnr_hole": _spread(values["psnr_hole"]),
+            "ssim_hole": _spread(values["ssim_hole"]),
+            "l1_known": float(near[self.known].mean()),
+            "norm_of_z": float(np.linalg.norm(found.z, axis=1).mean()),
+            "loss": float(np.median(found.loss)),
+            "seconds": seconds,
+        }
+
+    def restarts(self) -> list[dict]:
+        return [self.searched(f"{count} start{'s' * (count > 1)}", restarts=count) for count in (1, 4, 16)]
+
+    def settings(self) -> list[dict]:
+        from dcgan_tf.inpainting.options import LOSSES, OPTIMIZERS
+
+        kinds = [(loss, optimizer) for loss in LOSSES for optimizer in OPTIMIZERS]
+        return [self.searched(f"{loss}, {optimizer}", loss, optimizer=optimizer) for loss, optimizer in kinds]
+
+    def rates(self) -> list[dict]:
+        kinds = [(optimizer, rate) for optimizer, rates in RATES.items() for rate in rates]
+        return [self.searched(f"{kind} {rate:g}", optimizer=kind, learning_rate=rate) for kind, rate in kinds]
+
+    def norm(self) -> list[dict]:
+        from dcgan_tf.inpainting.search import OBJECTIVES
+
+        if self.gan.config.latent == "uniform":
+            return []  # clipped, not weighed
+        kinds = {f"norm weight {w:g}": dataclasses.replace(OBJECTIVES["paper"], norm_weight=w) for w in NORM_WEIGHTS}
+        return [self.searched(label, objective) for label, objective in kinds.items()]
+
+    def iterations_(self) -> list[dict]:
+        return [self.searched(f"{count} iterations", iterations=count) for count in (50, 100, 200, 500, 1000)]
+
+    def descent(self) -> list[dict]:
+        """The median over images of the best start's loss, and how often it rises from one mark of 25 to the next."""
+        from dcgan_tf.inpainting.search import search
+
+        found = search(self.gan, self.images, self.known, restarts=RESTARTS, iterations=self.iterations)
+        best = np.take_along_axis(found.history, found.best[None, :, None], axis=2)[:, :, 0]
+        quartiles = np.percentile(best, (25, 50, 75), axis=1)
+        marks = quartiles[1, ::25]
+        rises = int((np.diff(marks) > 0).sum())
+        _draw(quartiles, Path(FLAGS.figure))
+        return [{"label": "median of the best start", "rises": rises, "marks": [float(value) for value in marks]}]
+
+    def recovery(self) -> list[dict]:
+        """Images that G drew, the centre missing: is the z found whose image is the same in the hole too?"""
+        from dcgan_tf.inpainting.scores import scores
+        from dcgan_tf.inpainting.search import search
+
+        images = self.gan.generate(min(8, len(self.images)), seed=1)
+        known, rows = self.known[: len(images)], []
+        for objective in ("slides", "paper"):
+            found = search(self.gan, images, known, objective, restarts=16, iterations=self.iterations)
+            psnr = scores(images, self.gan.decode(found.z), known)["psnr_image"]
+            over = float((psnr > 30).mean())
+            rows.append(
+                {"label": objective, "psnr_image": _spread(psnr), "least": float(psnr.min()), "over_30_dB": over}
+            )
+        return rows
+
+    def speed(self) -> list[dict]:
+        """All searches in one batch beside image after image and start after start; and the share of the peak."""
+        from dcgan_tf.inpainting.masks import importance
+        from dcgan_tf.inpainting.search import LEARNING_RATES, OBJECTIVES, Search
+        from experiments.framework.flop import search_flop
+
+        config, count = self.gan.config, len(self.images)
+        weights = np.stack([importance(known) for known in self.known])
+
+        def of(images: int, starts: int) -> Callable[[int], None]:
+            one = Search(self.gan, OBJECTIVES["paper"], "adam", LEARNING_RATES["adam"], False)
+            z = self.gan.sample_latents(images * starts)
+            given = [np.repeat(values[:images], starts, axis=0) for values in (self.images, weights)]
+            return lambda times: one.run(z, *given, times * PIECE)
+
+        product = timing.product("tf", config.precision)
+        variants = {
+            "together": of(count, RESTARTS),
+            "image": of(1, RESTARTS),
+            "start": of(1, 1),
+            "product": lambda times: product(10 * times),
+        }
+        seconds = timing.interleaved(variants, FLAGS.rounds, 3)
+        together, image, start = (np.array(seconds[name]) / PIECE for name in ("together", "image", "start"))
+        peak = 2 * timing.matrix_side() ** 3 * 10 / np.median(seconds["product"])
+        flop = search_flop(config) / config.batch_size * count * RESTARTS
+        return [
+            {
+                "label": f"{count} images x {RESTARTS} starts",
+                "seconds_of_500_iterations": _spread(500 * together),
+                "times_faster_than_image_by_image": _spread(image * count / together),
+                "times_faster_than_start_by_start": _spread(start * RESTARTS * count / together),
+                "of_peak": float(flop / np.median(together) / peak),
+                "peak_gflop_per_second": float(peak / 1e9),
+            }
+        ]
+
+
+PARTS: dict[str, Callable[[Study], list[dict]]] = {
+    "restarts": Study.restarts,
+    "settings": Study.settings,
+    "rates": Study.rates,
+    "norm": Study.norm,
+    "iterations": Study.iterations_,
+    "descent": Study.descent,
+    "recovery": Study.recovery,
+    "speed": Study.speed,
+}
+
+
+def _spread(values) -> list[float]:
+    """[mean, standard deviation]."""
+    return [float(np.mean(values)), float(np.std(values))]
+
+
+def _draw(quartiles: np.ndarray, path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes, steps = figure.subplots(), np.arange(quartiles.shape[1])
+    axes.fill_between(steps, quartiles[0], quartiles[2], color="#0072B2", alpha=0.25, label="quartiles of the images")
+    axes.plot(steps, quartiles[1], color="#0072B2", label="median of the images")
+    axes.set(xlabel="iteration", ylabel="objective of the best start", yscale="log")
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+def table(rows: list[dict]) -> str:
+    """Markdown, a column a figure."""
+    if not rows:
+        return "(nothing to vary)"
+    names = [name for name in rows[0] if name != "marks"]
+    lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * len(names) + "|"]
+
+    def shown(value) -> str:
+        if isinstance(value, list):
+            return f"{value[0]:.4g} ± {value[1]:.2g}"
+        return value if isinstance(value, str) else f"{value:.4g}"
+
+    return "\n".join([*lines, *("| " + " | ".join(shown(row[name]) for name in names) + " |" for row in rows)])
+
+
+def main() -> None:
+    parts = FLAGS.only.split(",") if FLAGS.only else list(PARTS)
+    for part in parts:
+        if part not in PARTS:
+            raise UserError(f"--only={part}: it can be {', '.join(PARTS)}.")
+    from dcgan_tf.datasets.packing import open_packed
+    from dcgan_tf.files import write_text
+    from dcgan_tf.inpainting import masks
+    from dcgan_tf.inpainting.inputs import Request, held_out_images
+    from dcgan_tf.training import loading
+
+    gan, step = loading.load_with_step(FLAGS.run or None, "last")
+    request = Request(run=FLAGS.run, num_images=FLAGS.num_images, iterations=FLAGS.iterations)
+    images = np.stack([r.seen() for r in held_out_images(open_packed(gan.config), gan.config, request)])
+    known = np.broadcast_to(masks.make("centre", gan.config.image_size), images.shape[:3])
+    study, output = Study(gan, images, known, FLAGS.iterations), Path(FLAGS.output)
+    results = json.loads(output.read_text()) if output.exists() else {}
+    for part in parts:
+        results[part] = {"step": step, "images": len(images), "rows": PARTS[part](study)}
+        print(f"\n{part}\n{table(results[part]['rows'])}", flush=True)
+        write_text(output, json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,228 @@
+"""How fast images come to the networks, and what Python around the step and the start cost.
+
+    python -m experiments.performance.input --data_dir=PATH
+
+PATH is a driving set in Sully Chen's layout. The parts: decode (Pillow alone), load (with crop and resize), pack
+(decode once, into a new cache), feed (batches from a packed set), wait (of the step for its input), overhead (of Python
+around a tiny step), start (from the command to its first step). Files lie in the system's memory when they are read.
+What is written goes to a temporary folder: 0.8 GB for --frames=63825.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from absl import flags as absl_flags
+
+from dcgan_tf import cli
+from dcgan_tf.config import Config
+from dcgan_tf.errors import UserError
+from experiments.framework.timing import interleaved, row, shown
+from experiments.performance import running_costs
+
+FLAGS = absl_flags.FLAGS
+PARTS = ("decode", "load", "pack", "feed", "wait", "overhead", "start")
+SETTINGS = "data_dir cache_dir crop image_size latent_dim g_width d_width batch_size d_steps g_steps precision"
+cli.define_config(*SETTINGS.split(), "steps_per_call")
+FLAGS.set_default("preset", "fast")
+cli.define("only", ",".join(PARTS), "parts to measure")
+cli.define("rounds", 7, "rounds; in each, every variant takes its turn (start: half as many)")
+cli.define("images", 2000, "images of one turn of decode, load and pack")
+cli.define("frames", 63825, "images of the large set: as many as Sully Chen's of 2018")
+cli.define("steps", 40, "calls of the step in wait")
+cli.define("tiny_steps", 3000, "steps of each of overhead's runs")
+cli.define("output", "experiments/performance/results/input.json", "a JSON file for the figures")
+
+LEAST = {"rounds": 1, "images": 2, "frames": 1, "steps": 1, "tiny_steps": 200}
+CORES = os.cpu_count() or 1
+NO_END = 10**9  # steps
+
+
+@dataclass
+class Bench:
+    """What is measured on: a set, as `config` has it; `folder` is temporary."""
+
+    config: Config
+    folder: Path
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """Usable frames from all over the set, each read once before it counts."""
+        from dcgan_tf.datasets import registry
+        from dcgan_tf.datasets.images import BadImage
+
+        listed, usable = registry.find(self.config).images, []
+        for i in np.linspace(0, len(listed) - 1, min(FLAGS.images, len(listed))).astype(int):
+            with contextlib.suppress(BadImage):
+                self.load(listed[i].path)
+                usable.append(listed[i].path)
+        if len(usable) < 2:
+            raise UserError(
+                f"{self.config.resolved_data_dir}: fewer than two usable images; choose another --data_dir."
+            )
+        return usable
+
+    @cached_property
+    def packed(self):
+        from dcgan_tf.datasets.packing import open_packed
+
+        return open_packed(self.config)
+
+    @property
+    def packed_config(self) -> Config:
+        """The config of a set that is packed already."""
+        len(self.packed.images)
+        return self.config
+
+    def load(self, path: str) -> np.ndarray:
+        from dcgan_tf.datasets.images import load
+
+        return load(path, self.config.image_size, self.config.resolved_crop, self.config.channels)
+
+    def on_threads(self, name: str, work) -> list[dict]:
+        """`work` done on every path, by one thread and by as many as there are cores."""
+        with ThreadPoolExecutor(CORES) as pool:
+            variants = {
+                f"{name}, 1 thread": lambda n: [work(path) for path in self.paths[:n]],
+                f"{name}, all {CORES} cores": lambda n: list(pool.map(work, self.paths[:n])),
+            }
+            seconds = interleaved(variants, FLAGS.rounds, len(self.paths))
+        return [row(label, "images/s", [1 / s for s in values]) for label, values in seconds.items()]
+
+
+def decode(bench: Bench) -> list[dict]:
+    """Pillow alone: the limit of all that follows."""
+    from PIL import Image
+
+    def pixels(path: str) -> None:
+        with Image.open(path) as image:
+            image.load()
+
+    return bench.on_threads("decode alone", pixels)
+
+
+def load(bench: Bench) -> list[dict]:
+    return bench.on_threads("decode, crop, resize", bench.load)
+
+
+def pack(bench: Bench) -> list[dict]:
+    """`open_packed` of a set that is not packed, beside the same images only loaded."""
+    from dcgan_tf.datasets.packing import open_packed
+
+    for n in {2, len(bench.paths)}:
+        (bench.folder / f"{n}").mkdir()
+        for i, path in enumerate(bench.paths[:n]):
+            (bench.folder / f"{n}" / f"{i}.jpg").symlink_to(os.path.abspath(path))
+        (bench.folder / f"{n}" / "data.txt").write_text("".join(f"{i}.jpg 0.0\n" for i in range(n)))
+
+    def packing(n: int) -> None:
+        cache = tempfile.mkdtemp(dir=bench.folder)
+        open_packed(replace(bench.config, data_dir=str(bench.folder / f"{n}"), cache_dir=cache, held_out=0.0))
+
+    with ThreadPoolExecutor(CORES) as pool:
+        variants = {"load": lambda n: list(pool.map(bench.load, bench.paths[:n])), "pack": packing}
+        seconds = interleaved(variants, FLAGS.rounds, len(bench.paths))
+    shares = [100 * least / ours for least, ours in zip(seconds["load"], seconds["pack"])]
+    return [
+        row(f"pack {len(bench.paths):,} images", "images/s", [1 / s for s in seconds["pack"]]),
+        row(f"pack, share of decode, crop, resize on {CORES} cores", "%", shares),
+        row(f"first use of {FLAGS.frames:,} images, estimated", "s", [FLAGS.frames * s for s in seconds["pack"]]),
+    ]
+
+
+def feed(bench: Bench) -> list[dict]:
+    """Batches as fast as the pipeline makes them, with no step between."""
+    from dcgan_tf.datasets.batching import batches
+
+    training, rows = bench.packed.training, []
+    path = bench.folder / f"repeated-to-{FLAGS.frames}-images.npy"
+    large = np.lib.format.open_memmap(path, "w+", np.uint8, (FLAGS.frames, *training.shape[1:]))
+    for start in range(0, len(large), len(training)):
+        large[start : start + len(training)] = training[: len(large) - start]
+    large.flush()
+
+    def taking(images: np.ndarray):
+        data = batches(images, bench.config, 0, NO_END)
+
+        def take(n: int) -> None:
+            for _ in range(n):
+                batch = next(data)
+            int(batch[0, 0, 0, 0, 0])  # a GPU is done with it only now
+
+        return take
+
+    sets = {f"feed from {len(training):,} images": training}
+    sets[f"feed from {len(large):,} repeated images"] = np.lib.format.open_memmap(path, "r")
+    seconds = interleaved({label: taking(images) for label, images in sets.items()}, FLAGS.rounds, 200)
+    for label, values in seconds.items():
+        for unit, count in (("batches/s", 1), ("images/s", bench.config.d_steps * bench.config.batch_size)):
+            rows.append(row(label, unit, [count / s for s in values]))
+    return rows
+
+
+def wait(bench: Bench) -> list[dict]:
+    """How long each step waits for its input, fetched as in the training loop."""
+    from dcgan_tf.backend import tf
+    from dcgan_tf.console import progress
+    from dcgan_tf.datasets.batching import batches, of_one_call
+    from dcgan_tf.gan.dcgan import DCGAN
+
+    gan, k = DCGAN(bench.config), bench.config.steps_per_call
+    data = batches(bench.packed.training, bench.config, 0, NO_END)
+    waits, steps = [], []
+    for call in progress(range(FLAGS.steps + 2), "measuring", unit="calls"):
+        started = time.perf_counter()
+        batch = of_one_call(data, k)
+        fed = time.perf_counter()
+        np.asarray(gan.train_steps(batch, tf.constant(call * k, tf.int64)))
+        waits.append(1000 * (fed - started) / k)
+        steps.append(1000 * (time.perf_counter() - started) / k)
+    waits, steps = waits[2:], steps[2:]  # tracing, warm-up
+    late, share = float(np.percentile(waits, 95)), 100 / float(np.median(steps))
+    return [
+        row(f"step with its wait, preset {bench.config.preset}", "ms", steps),
+        row("wait for the input", "ms", waits),
+        row("wait, 95th percentile", "ms", [late]),
+        row("wait, share of the step", "%", [share * float(np.median(waits))], "at most 2"),
+        row("wait, share of the step, 95th percentile", "%", [share * late], "at most 2"),
+    ]
+
+
+def main() -> None:
+    names = [name.strip() for name in FLAGS.only.split(",")]
+    if unknown := [name for name in names if name not in PARTS]:
+        raise UserError(f"--only={FLAGS.only}: {unknown[0] or 'nothing'} is no part; they are {', '.join(PARTS)}.")
+    if low := [name for name, least in LEAST.items() if FLAGS[name].value < least]:
+        raise UserError(f"--{low[0]}={FLAGS[low[0]].value}: it must be at least {LEAST[low[0]]}.")
+    config = replace(cli.given_config(), dataset="sully_chen")
+
+    from dcgan_tf.files import write_text
+
+    measures = {"decode": decode, "load": load, "pack": pack, "feed": feed, "wait": wait}
+    measures |= {
+        "overhead": lambda bench: running_costs.overhead(bench.folder, FLAGS.tiny_steps, FLAGS.rounds),
+        "start": lambda bench: running_costs.start(bench.packed_config, bench.folder, (FLAGS.rounds + 1) // 2),
+    }
+    busy, parts = os.getloadavg()[0], {}
+    with tempfile.TemporaryDirectory(prefix="benchmark-input-") as folder:
+        bench = Bench(config, Path(folder))
+        for name in (name for name in PARTS if name in names):
+            parts[name] = measures[name](bench)
+            print(*map(shown, parts[name]), sep="\n", flush=True)
+    about = {"preset": config.preset, "set": config.data_name, "batch_size": config.batch_size}
+    about |= {"cores": CORES, "load_before": round(busy, 2)}
+    write_text(Path(FLAGS.output), json.dumps(about | {"parts": parts}, indent=1) + "\n")
+    print(f"Median [least, most]; {CORES} cores, load {busy:.1f} before it began. Figures: {FLAGS.output}")
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,104 @@
+"""What a run costs besides its steps: Python around them, and the start. Measured by `performance.input`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from dcgan_tf.config import Config, preset
+from dcgan_tf.errors import UserError
+from experiments.framework.timing import PEAK_MEMORY, row
+
+NO_END = 10**9  # steps
+# Runs a command and prints its peak memory. A small process between: a command starts with the peak of who starts it.
+# A step of hardly any work, and nothing looked at or kept: what such a run takes besides is overhead.
+TINY = {"image_size": 32, "g_width": 1, "d_width": 1, "batch_size": 2, "latent_dim": 2, "g_steps": 1, "held_out": 0.0}
+TINY |= {"evaluate_every": 0, "sample_every": NO_END, "checkpoint_every": NO_END, "histogram_every": NO_END}
+
+
+def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
+    """The loop of a whole run, less the same steps called bare: they take turns while the run goes on."""
+    from dcgan_tf.backend import tf
+    from dcgan_tf.datasets.packing import Packed
+    from dcgan_tf.gan.dcgan import DCGAN
+    from dcgan_tf.training import loop
+
+    shape = (2 * tiny_steps + 2, 32, 32, 3)  # one epoch is the whole run: its end costs a checkpoint
+    images, rows, plain_calls = np.random.default_rng(0).integers(0, 256, shape, np.uint8), [], loop.calls
+    packed = Packed(images, {"dataset": "folder", "training": len(images), "left_out": {}, "sha256": "", "images": []})
+
+    for k in (1, 10):
+        config = preset("article", **TINY, steps_per_call=k, max_steps=tiny_steps)
+        bare, batch = DCGAN(config), tf.constant(images[: 2 * k].reshape(k, 1, 2, 32, 32, 3))
+        turn = max(k, tiny_steps // (3 * rounds) // k * k)  # steps
+        in_loop, called_bare = [], []
+
+        def bare_turn(bare=bare, batch=batch, turn=turn, k=k) -> float:
+            started = time.perf_counter()
+            for step in range(0, turn, k):
+                metrics = bare.train_steps(batch, tf.constant(step, tf.int64))
+            np.asarray(metrics)
+            return 1000 * (time.perf_counter() - started) / turn
+
+        def watched(*given, bare_turn=bare_turn, turn=turn, in_loop=in_loop, called_bare=called_bare):
+            first, began = 0, 0.0  # of the loop's turn
+            for step, done in plain_calls(*given):
+                if step - first >= turn:
+                    if first:  # not the one that traces
+                        in_loop.append(1000 * (time.perf_counter() - began) / (step - first))
+                    bare_ms = bare_turn()
+                    called_bare += [bare_ms] * bool(first)
+                    first, began = step, time.perf_counter()
+                yield step, done
+
+        with (
+            mock.patch.object(loop, "open_packed", lambda _: packed),
+            mock.patch.object(loop, "calls", watched),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
+            loop.train(config, folder / f"tiny-run-{k}")
+        added = [ours - step for ours, step in zip(in_loop, called_bare)]
+        rows += [
+            row(f"tiny step in a run, {k} a call", "ms/step", in_loop),
+            row(f"tiny step called bare, {k} a call", "ms/step", called_bare),
+            row(f"overhead of Python, {k} a call", "ms/step", added, "under 0.3"),
+        ]
+    return rows
+
+
+def start(config: Config, folder: Path, times: int) -> list[dict]:
+    """From the command to the first line of metrics.csv, of a packed set; and the import of TensorFlow alone."""
+    given = asdict(replace(config, max_steps=1, evaluate_every=0))
+    flags_given = [f"--{name}={value}" for name, value in given.items()]
+    command = [sys.executable, "-ISc", PEAK_MEMORY, sys.executable, "-m", "dcgan_tf.train", *flags_given]
+    first, end, memory, imported = [], [], [], []
+    for number in range(times):
+        metrics, seen = folder / f"start-{number}" / "metrics.csv", None
+        began = time.perf_counter()
+        process = subprocess.Popen([*command, f"--run_dir={metrics.parent}"], stdout=subprocess.PIPE, text=True)
+        while process.poll() is None:
+            if seen is None and metrics.exists() and metrics.read_bytes().count(b"\n") > 1:
+                seen = time.perf_counter() - began
+            time.sleep(0.005)
+        end.append(time.perf_counter() - began)
+        if process.returncode or seen is None:
+            raise UserError(f"the training command failed ({process.returncode}); see above.")
+        first.append(seen)
+        memory.append(int(process.communicate()[0]) * (1 if sys.platform == "darwin" else 1024) / 1e9)
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import tensorflow"], check=True, capture_output=True)
+        imported.append(time.perf_counter() - began)
+    return [
+        row("start: command to the end of its first step", "s", first, "under 7"),
+        row("start: command to its end, pictures and all", "s", end),
+        row('start: python -c "import tensorflow"', "s", imported),
+        row("start: peak memory of the command", "GB", memory),
+    ]

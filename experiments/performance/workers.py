@@ -1,0 +1,120 @@
+"""What `--strategy` costs, and what a second worker brings.
+
+    python -m experiments.performance.workers                # about ten minutes on two cores
+    python -m experiments.performance.workers --rounds=2 --steps=4 --turns=10
+
+Overhead: the same network with and without a strategy of one replica, taking turns step by step in one process, and a
+second one without as control. Scaling: real trainings by `python -m dcgan_tf.train`, each worker kept to one core of
+this machine, in turns too: one worker on one core, two workers on two, and one process on both cores, which is what two
+cores are otherwise used as.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from dcgan_tf import cli
+from dcgan_tf.console import progress
+from dcgan_tf.errors import UserError
+from experiments.framework.timing import interleaved, row, shown
+
+FLAGS = absl_flags.FLAGS
+ROOT = Path(__file__).parents[2]
+SIZES = {"g_width": 32, "d_width": 32, "batch_size": 64}
+
+
+def overhead(turns: int) -> dict[str, list[float]]:
+    """A step's time over that of a network without a strategy, a ratio a turn: a second such one's, one replica's."""
+
+    import numpy as np
+
+    from dcgan_tf.backend import tf
+    from dcgan_tf.config import preset
+    from dcgan_tf.gan.dcgan import DCGAN
+
+    config, variants = preset("article", **SIZES), {}
+    batch = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 64, 3), np.uint8))
+    none = tf.distribute.get_strategy()
+    strategies = {"none": none, "none again": none, "one replica": tf.distribute.MirroredStrategy(["CPU:0"])}
+    for name, strategy in strategies.items():
+        with strategy.scope():
+            gan = DCGAN(config)
+        variants[name] = lambda count, gan=gan: [
+            np.asarray(gan.train_steps(batch, tf.constant(step, tf.int64))) for step in range(count)
+        ]
+    seconds = interleaved(variants, turns, 1)
+    first = seconds.pop("none")
+    return {name: [a / b for a, b in zip(values, first)] for name, values in seconds.items()}
+
+
+def step_time(folder: Path, cores: list[str], steps: int) -> float:
+    """Median seconds of a step of a new training by one worker for each of `cores` (taskset's lists)."""
+    from experiments.framework.processes import two_workers
+
+    run = Path(tempfile.mkdtemp(dir=folder))
+    command = [sys.executable, "-m", "dcgan_tf.train", "--dataset=folder", "--data_dir=images", "--epochs=1000"]
+    command += [f"--{name}={value}" for name, value in SIZES.items()]
+    command += ["--evaluate_every=0", f"--max_steps={steps}", f"--run_dir={run / 'run'}"]
+    environments = two_workers() if len(cores) == 2 else [{}]
+    processes = [
+        subprocess.Popen(
+            ["taskset", "-c", core, *command],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for core, environment in zip(cores, environments)
+    ]
+    if any(process.wait() for process in processes):
+        raise UserError("a training failed: its error is above.")
+    with open(run / "run" / "metrics.csv", newline="") as file:
+        times = [float(row["time"]) for row in csv.DictReader(file)]
+    return statistics.median(times[2:])
+
+
+def main() -> None:
+    if FLAGS.rounds < 1 or FLAGS.steps < 4 or FLAGS.turns < 2:
+        raise UserError("--rounds must be at least 1, --steps at least 4 and --turns at least 2.")
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        raise UserError("two cores are needed.")
+    first, second = (str(core) for core in usable[:2])
+    for name, values in overhead(FLAGS.turns).items():
+        _print(f"{name}, over no strategy", values)
+        logarithms = [math.log(value) for value in values]
+        error = statistics.stdev(logarithms) / math.sqrt(len(values))
+        print(f"  geometric mean {math.exp(statistics.fmean(logarithms)):.3f}, standard error {error:.3f}", flush=True)
+    kinds = {"one core": [first], "two workers, a core each": [first, second], "both cores": [f"{first},{second}"]}
+    seconds = {name: [] for name in kinds}
+    from experiments.framework.processes import Workshop
+
+    with tempfile.TemporaryDirectory(prefix="workers-") as folder:
+        Workshop(Path(folder), 300, FLAGS.steps)
+        for turn in progress(range(FLAGS.rounds), "trainings", unit="rounds"):
+            for name in list(kinds)[:: 1 if turn % 2 else -1]:
+                seconds[name].append(step_time(Path(folder), kinds[name], FLAGS.steps))
+    for name, values in seconds.items():
+        _print(f"a step, {name}", values, "s")
+    alone, two, both = seconds.values()
+    _print("two workers: one core's time over twice theirs", [a / (2 * t) for a, t in zip(alone, two)])
+    _print("two workers over one process on both cores", [t / b for t, b in zip(two, both)])
+
+
+def _print(name: str, values: list[float], unit: str = "") -> None:
+    print(shown(row(name, unit, values)), flush=True)
+
+
+if __name__ == "__main__":
+    cli.define("rounds", 5, "trainings of each kind")
+    cli.define("steps", 12, "steps of a training")
+    cli.define("turns", 150, "steps of each network with and without a strategy, in turns")
+    cli.run(main, __doc__)

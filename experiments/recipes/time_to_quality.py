@@ -1,0 +1,163 @@
+"""How long until the images are as good as the article's recipe makes them in 1,500 steps?
+
+    python -m experiments.recipes.time_to_quality --data_dir=PATH    # hours on two cores; goes on with what is missing
+
+Each variant trains on the same images and is measured every 100 steps, by 1,000 images of always the same z against
+1,000 of those it learns from. Its seconds are its steps times its step time, all of these measured interleaved in one
+process afterwards (`--times` measures anew): so the training may run beside other work. Measuring is not counted.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from absl import flags as absl_flags
+
+from dcgan_tf import cli
+from dcgan_tf.errors import UserError
+
+FLAGS = absl_flags.FLAGS
+cli.define("data_dir", "data/driving_sim", "a driving set in Sully Chen's layout")
+cli.define("cache_dir", "data/packed", "folder for decoded images")
+cli.define("only", "", "one variant; empty: all, the article first")
+cli.define("steps", 1500, "the article's steps, which set the aim")
+cli.define("most_steps", 4500, "where another variant that has not reached the aim gives up")
+cli.define("every", 100, "steps between measurements")
+cli.define("seed", 0, "of the networks, the order of images, and z")
+cli.define("times", False, "measure the step times anew")
+cli.define("figure", "experiments/recipes/figures/time_to_quality.png", "PNG for the curves")
+cli.define("out", "experiments/recipes/results/time_to_quality", "folder of the results: one JSON file a variant")
+
+VARIANTS = {"article": "article", "fast": "fast", "stable": "stable", "torch_example": "article"}  # name -> preset
+TITLES = {"article": "article", "fast": "fast", "stable": "stable", "torch_example": "PyTorch's examples/dcgan"}
+
+
+def config_of(variant: str):
+    import dcgan_tf
+
+    data = {"dataset": "sully_chen", "data_dir": FLAGS.data_dir, "cache_dir": FLAGS.cache_dir, "seed": FLAGS.seed}
+    own = {"g_steps": 1} if variant == "torch_example" else {}
+    return dcgan_tf.preset(VARIANTS[variant], **data, **own)
+
+
+class Ours:
+    """A DCGAN of the package, as the peers are called: batches, step -> losses."""
+
+    def __init__(self, config):
+        from dcgan_tf.gan.dcgan import DCGAN
+
+        self.gan = DCGAN(config)
+
+    def __call__(self, batches, step):
+        from dcgan_tf.backend import tf
+
+        return {name: float(value) for name, value in self.gan.train_step(batches, tf.constant(step, tf.int64)).items()}
+
+    def generate(self, n: int, seed: int) -> np.ndarray:
+        return self.gan.generate(n, seed)
+
+
+def make(variant: str):
+    config = config_of(variant)
+    if variant != "torch_example":
+        return Ours(config)
+    from experiments.framework.peers import TorchExample
+
+    return TorchExample(config)
+
+
+def train(variant: str, aim: float | None) -> dict:
+    """Train until the sliced Wasserstein distance is at most `aim`, None: for `--steps`; what was measured when."""
+    from dcgan_tf.console import progress, say
+    from dcgan_tf.datasets.batching import batches
+    from dcgan_tf.datasets.packing import open_packed
+    from dcgan_tf.metrics.comparison import QuickScores
+
+    config = config_of(variant)
+    training = open_packed(config).training
+    scores, gan = QuickScores(training, seed=0), make(variant)
+    steps = FLAGS.most_steps if aim else FLAGS.steps
+    data, measured = batches(training, config, 0, steps), []
+    for step in progress(range(steps), variant, unit="steps"):
+        gan(next(data), step)
+        if (step + 1) % FLAGS.every == 0:
+            measured.append({"steps": step + 1} | scores(lambda n: gan.generate(n, seed=1)))
+            say(f"{variant}, step {step + 1:,}: sliced Wasserstein {measured[-1]['sliced_wasserstein']:.1f}")
+            if aim and measured[-1]["sliced_wasserstein"] <= aim:
+                break
+    return {"variant": variant, "seed": FLAGS.seed, "measured": measured}
+
+
+def step_times(rounds: int = 8, steps: int = 3) -> dict[str, list[float]]:
+    """Seconds per step of each variant, taking turns in this process; one value a round."""
+    from dcgan_tf.backend import tf
+    from experiments.framework.timing import interleaved
+
+    def turn_of(variant: str):
+        gan, config = make(variant), config_of(variant)
+        shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
+        batch = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+        return lambda count: [gan(batch, step) for step in range(count)]
+
+    return interleaved({variant: turn_of(variant) for variant in VARIANTS}, rounds, steps)
+
+
+def main() -> None:
+    if FLAGS.only not in ("", *VARIANTS):
+        raise UserError(f"--only={FLAGS.only}: it can be {', '.join(VARIANTS)}.")
+    from dcgan_tf.files import write_text
+
+    out = Path(FLAGS.out)
+    aim = None
+    for variant in VARIANTS:
+        file = out / f"{variant}-{FLAGS.seed}.json"
+        if not file.exists() and FLAGS.only in ("", variant):
+            write_text(file, json.dumps(train(variant, aim), indent=1) + "\n")
+        if variant == "article":
+            if not file.exists():
+                raise UserError(f"{file} is missing: the article's recipe, which sets the aim, must run first.")
+            aim = json.loads(file.read_text())["measured"][-1]["sliced_wasserstein"]
+    times_file = out / "step_times.json"
+    if FLAGS.times or not times_file.exists():
+        write_text(times_file, json.dumps(step_times(), indent=1) + "\n")
+    times = json.loads(times_file.read_text())
+    seconds = {variant: float(np.median(values)) for variant, values in times.items()}
+    files = {variant: out / f"{variant}-{FLAGS.seed}.json" for variant in VARIANTS}
+    measured = {v: json.loads(file.read_text())["measured"] for v, file in files.items() if file.exists()}
+    print(f"aim: sliced Wasserstein distance {aim:.1f}")
+    for variant, rows in measured.items():
+        reached = next((m["steps"] for m in rows if m["sliced_wasserstein"] <= aim), None)
+        last = f"not in {rows[-1]['steps']:,} steps, {rows[-1]['steps'] * seconds[variant]:,.0f} s"
+        when = f"{reached:,} steps, {reached * seconds[variant]:,.0f} s" if reached else last
+        print(f"{variant:14s} {seconds[variant]:.3f} s/step; {when}")
+    draw(measured, seconds, aim, Path(FLAGS.figure))
+
+
+def draw(measured: dict[str, list[dict]], seconds: dict[str, float], aim: float, path: Path) -> None:
+    """Sliced Wasserstein distance over seconds of training, a line for each variant."""
+    from matplotlib.figure import Figure  # without pyplot no display is looked for
+
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for (variant, rows), color, marker in zip(measured.items(), ("#0072B2", "#E69F00", "#009E73", "#999999"), "osD^"):
+        x = [row["steps"] * seconds[variant] for row in rows]
+        y = [row["sliced_wasserstein"] for row in rows]
+        title = f"{TITLES[variant]}, {seconds[variant]:.2f} s a step"
+        axes.plot(x, y, color=color, marker=marker, markersize=4, label=title)
+    axes.axhline(
+        aim, color="black", linewidth=1, linestyle="--", label=f"article after {FLAGS.steps:,} steps: {aim:.1f}"
+    )
+    axes.set(
+        xscale="log",
+        xlabel="seconds of training (two cores)",
+        ylabel="sliced Wasserstein distance x1e3 (lower is better)",
+    )
+    axes.legend(frameon=False, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
+
+
+if __name__ == "__main__":
+    cli.run(main, __doc__)

@@ -1,0 +1,276 @@
+"""Optimisers against closed forms, the bands against known distributions, the networks against NumPy, the door."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from experiments.framework.mnist import Digits, drawn
+from experiments.framework.study import Options
+from experiments.optimizers import formulas, mnist, published_mnist, rates, surface
+from experiments.optimizers import rows as optimizers
+from experiments.optimizers.formulas import NAMES, by_formula, difference
+
+QUICK = Options(seeds=1, quick=True)
+
+
+# The formulas.
+
+
+def first(name, rate, start, gradient, count):
+    return np.array([w for _, w in zip(range(count), by_formula(name, rate, np.array(start), gradient))])
+
+
+def test_sgd_on_a_parabola_is_a_geometric_series():
+    found = first("SGD", 0.95, [2.0], lambda w: 2 * w, 10)
+    np.testing.assert_allclose(found[:, 0], 2 * (1 - 0.95 * 2) ** np.arange(1, 11), rtol=1e-12)
+
+
+def test_momentum_under_a_constant_force_reaches_its_final_speed():
+    found = first("Momentum", 0.1, [0.0], np.ones_like, 200)
+    n = np.arange(1, 201)
+    # v_n = -lr (1 - a^n) / (1 - a), summed up.
+    np.testing.assert_allclose(found[:, 0], -(n - 9 * (1 - 0.9**n)), rtol=1e-12)
+
+
+def test_nesterov_is_a_step_ahead_of_momentum():
+    found = first("Nesterov", 0.1, [0.0], np.ones_like, 50)
+    n = np.arange(1, 51)
+    # The point looked ahead to: W + alpha v of Momentum's W and v.
+    speed = -(1 - 0.9**n)
+    np.testing.assert_allclose(found[:, 0], -(n - 9 * (1 - 0.9**n)) + 0.9 * speed, rtol=1e-12)
+
+
+@pytest.mark.parametrize("force", [-3.0, 0.2])
+@pytest.mark.parametrize(
+    "name, steps",
+    [
+        ("AdaGrad", 1 / np.sqrt(np.arange(1, 31))),  # h = t g^2
+        ("RMSProp", 1 / np.sqrt(1 - 0.99 ** np.arange(1, 31))),  # h = (1 - 0.99^t) g^2
+        ("Adam", np.ones(30)),  # both moments are corrected
+    ],
+)
+def test_adaptive_steps_under_a_constant_force_do_not_depend_on_it(name, steps, force):
+    found = first(name, 0.1, [0.0], lambda w: np.full_like(w, force), 30)
+    np.testing.assert_allclose(found[:, 0], -np.sign(force) * 0.1 * np.cumsum(steps), rtol=1e-4)
+
+
+def test_an_unknown_name():
+    with pytest.raises(ValueError, match="Adams: none of SGD"):
+        next(by_formula("Adams", 0.1, np.zeros(1), np.ones_like))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_framework_does_as_the_formula(name):
+
+    assert difference(name, 60, seed=7).max() < 1e-6
+
+
+@pytest.mark.parametrize("name", ["AdaGrad", "RMSProp"])
+def test_the_comparison_sees_other_settings(name):
+
+    assert difference(name, 20, seed=0, own=True).max() > 1e-4
+
+
+# The surface.
+
+
+def test_the_gradient_is_the_slope_of_the_height():
+    w, eps = np.array([-3.0, 1.5]), 1e-6
+    for axis in range(2):
+        step = eps * np.eye(2)[axis]
+        slope = (surface.height(*(w + step)) - surface.height(*(w - step))) / (2 * eps)
+        assert surface.gradient(w)[axis] == pytest.approx(slope, rel=1e-6)
+
+
+def test_angles_of_the_field():
+    # On the grid's diagonal x = 2 y: -gradient is along (0.2, 2), the way to the minimum along (2, 1).
+    expected = np.degrees(np.arctan2(2, 0.2) - np.arctan2(1, 2))
+    assert surface.field_angles(2).max() == pytest.approx(expected)
+
+
+def test_row_d1():
+    row = surface.d1(QUICK)
+    assert row.verdict.startswith("agrees")
+    assert row.numbers["turns in y"]["SGD"] == 30  # y decays by 1 - 2 * 0.95 = -0.9 an update
+    assert row.numbers["decay of y by SGD, an update"] == pytest.approx(-0.9)
+    assert row.numbers["f at the end"]["SGD"] == pytest.approx((7 * 0.905**30) ** 2 / 20 + (2 * 0.9**30) ** 2, rel=1e-4)
+    assert row.numbers["AdaGrad's first sum in x"] == pytest.approx(0.49)
+    assert row.numbers["largest difference from the formulas"] < 1e-4
+    assert row.numbers["SGD at Momentum's rate"]["turns"] == 0  # 1 - 2 * 0.1 is positive
+    frames = row.animations["D1"]
+    assert len(frames) == 6 and frames[0].dtype == np.uint8 and (frames[0] != frames[-1]).any()
+
+
+# MNIST: the bands.
+
+
+def test_published_numbers_are_the_sources():
+    assert published_mnist.ITERATIONS == tuple(range(0, 2000, 100))
+    assert {len(values) for values in published_mnist.LOSSES.values()} == {20}
+    # Four of the printed ones: the first, the last, and two that lists of them have had wrong.
+    assert published_mnist.LOSSES["SGD"][0] == 2.3644 and published_mnist.LOSSES["Adam"][-1] == 0.0636
+    assert published_mnist.LOSSES["Momentum"][4] == 0.1509 and published_mnist.LOSSES["AdaGrad"][9] == 0.0429
+
+
+def curves(runs, seed, iterations=300):
+    """Losses of runs that differ by log-normal noise about one falling curve."""
+    noise = np.random.default_rng(seed).normal(0, 0.3, (iterations, runs))
+    return np.exp(1 - np.arange(iterations)[:, None] / 100 + noise)
+
+
+@pytest.mark.parametrize("runs", [2, 5])
+def test_the_band_holds_95_percent_of_a_further_run(runs):
+    found = []
+    for seed in range(60):
+        values = curves(runs + 1, seed)
+        for t in (0, 100, 299):
+            low, high = mnist.prediction_band(values[:, :-1], t)
+            found.append(low <= values[t, -1] <= high)
+    assert np.mean(found) == pytest.approx(0.95, abs=0.05)  # 180 of them: 3 sigma
+
+
+def test_the_band_of_many_runs_is_that_of_the_normal_distribution():
+    low, high = mnist.prediction_band(curves(2000, 0), 100)
+    assert np.log([low, high]) == pytest.approx([-1.96 * 0.3, 1.96 * 0.3], abs=0.03)
+
+
+def test_coverage_of_runs_left_out():
+    assert mnist.left_out_coverage({"a": curves(5, 1, 2000)}) == pytest.approx(0.95, abs=0.03)
+    odd = curves(5, 1, 2000)
+    odd[:, 0] *= 10  # one run of another kind
+    assert mnist.left_out_coverage({"a": odd}) < 0.9
+
+
+# MNIST: the networks.
+
+
+@pytest.fixture(scope="module")
+def data():
+    return Digits("digits drawn from fonts", *drawn(400, 0), *drawn(100, 1))
+
+
+def softmax_loss_and_gradients(weights, x, labels):
+    """Loss before the update and gradients, by hand."""
+    inputs = []
+    for n in range(0, len(weights), 2):
+        inputs.append(x)
+        x = x @ weights[n] + weights[n + 1]
+        if n + 2 < len(weights):
+            x = np.maximum(x, 0)
+    shares = np.exp(x - x.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    loss = -np.log(shares[np.arange(len(labels)), labels]).mean()
+    back = (shares - np.eye(10)[labels]) / len(labels)
+    gradients = []
+    for n in range(len(weights) - 2, -1, -2):
+        gradients[:0] = [inputs[n // 2].T @ back, back.sum(axis=0, keepdims=True)]
+        back = (back @ weights[n].T) * (inputs[n // 2] > 0)
+    return loss, gradients
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_training_is_that_of_each_network_alone_by_hand(data, name):
+    from experiments.optimizers.network import BATCH, Networks, initial_weights
+
+    rate = formulas.RATES[name]
+    found = Networks(data, formulas.framework(name, rate), range(2)).train(3, rate)
+    for seed in range(2):
+        weights = initial_weights(seed)
+        chosen = np.random.default_rng([seed, 1]).integers(0, 400, (3, BATCH), dtype=np.int32)
+        batches = [(data.images[rows].reshape(BATCH, -1) / 255.0, data.labels[rows]) for rows in chosen]
+        sizes = np.cumsum([w.size for w in weights])[:-1]
+        shapes = [w.shape for w in weights]
+        state = {"t": 0}
+
+        def whole(flat, shapes=shapes, sizes=sizes):
+            return [part.reshape(shape) for part, shape in zip(np.split(flat, sizes), shapes)]
+
+        def gradient(flat, batches=batches, state=state, whole=whole):
+            state["t"] += 1
+            parts = softmax_loss_and_gradients(whole(flat), *batches[state["t"] - 1])[1]
+            return np.concatenate([part.ravel() for part in parts])
+
+        ways = by_formula(name, rate, np.concatenate([w.ravel() for w in weights]), gradient)
+        for t, flat in zip(range(3), ways):
+            assert found[t, seed] == pytest.approx(softmax_loss_and_gradients(whole(flat), *batches[t])[0], rel=2e-3)
+
+
+def test_training_starts_anew(data):
+    from experiments.optimizers.network import Networks
+
+    networks = Networks(data, formulas.framework("Adam", 0.001), range(2))
+    losses = networks.train(30, 0.001)
+    np.testing.assert_allclose(networks.train(30, 0.001), losses, rtol=1e-3)
+    other = networks.train(30, 0.01)
+    assert (np.abs(other[0] - losses[0]) > 1e-3).all()  # the rate is the one given
+    assert losses[-5:].mean() < losses[:5].mean()
+
+
+def test_initial_weights_are_hes():
+    from experiments.optimizers.network import initial_weights
+
+    weights = initial_weights(0)
+    assert [w.shape for w in weights[::2]] == [(784, 100), (100, 100), (100, 100), (100, 100), (100, 10)]
+    for w in weights[::2]:
+        assert w.std() == pytest.approx(np.sqrt(2 / w.shape[0]), rel=4 / np.sqrt(2 * w.size))
+    assert all((b == 0).all() for b in weights[1::2])
+
+
+# The verdicts.
+
+
+@pytest.mark.parametrize(
+    "name, share, means, expected",
+    [
+        ("MNIST", 0.95, (0.4, 0.12, 0.06, 0.08), "agrees"),
+        ("MNIST", 0.85, (0.4, 0.12, 0.06, 0.08), "differs: less than 90 %"),
+        ("MNIST", 0.95, (0.1, 0.12, 0.06, 0.08), "differs: the points lie inside, the order"),
+        ("MNIST", 0.95, (0.4, 0.12, 0.09, 0.08), "differs: the points lie inside, the order"),
+        ("digits drawn from fonts", 0.95, (0.4, 0.12, 0.06, 0.08), "differs: digits drawn from fonts are not MNIST"),
+    ],
+)
+def test_the_verdict_of_d2(data, name, share, means, expected):
+    data = Digits(name, data.images, data.labels, data.test_images, data.test_labels)
+    means = dict(zip(("SGD", "Momentum", "AdaGrad", "Adam"), means))
+    found = mnist._verdict(data, share, {"SGD": [True, False]}, [0, 100], means)
+    assert found.startswith(expected)
+
+
+def test_the_verdict_of_rates():
+    factors, best = (0.01, 1.0, 100.0), {"SGD": 1, "Adam": 1}
+    bowl = {"SGD": np.array([2.3, 0.5, 9.0]), "Adam": np.array([2.0, 0.2, np.inf])}
+    least = {name: values.min() for name, values in bowl.items()}
+    assert rates._verdict(bowl, least, best, factors).startswith("agrees")
+    flat = bowl | {"Adam": np.array([0.2, 0.2, 0.2])}
+    assert "Adam" in rates._verdict(flat, least, best, factors)
+    assert rates._verdict(flat, least, best, factors).startswith("differs")
+
+
+# The rows and the door.
+
+
+def test_row_opt_formulas():
+    row = formulas.opt_formulas(QUICK)
+    assert row.verdict.startswith("agrees") and max(row.numbers["largest"].values()) < 1e-6
+    assert row.numbers["gradients from 1e-5"]["RMSProp"] > 1e-6  # epsilon's place counts there
+
+
+def test_the_rows():
+    assert list(optimizers.ROWS) == ["D1", "D2", "OPT-FORMULAS", "OPT-RATES", "OPT-DCGAN"]
+
+
+def test_help_is_quick_and_names_the_rows():
+    start = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.optimizers", "--help"], capture_output=True, text=True, check=True
+    )
+    assert time.monotonic() - start < 3  # about 0.3 s; TensorFlow alone would take longer
+    assert "OPT-DCGAN" in done.stdout and "--data_dir" in done.stdout
+
+
+def test_the_door_without_tensorflow():
+    code = "import sys, experiments.optimizers; print('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

@@ -1,0 +1,65 @@
+"""Signals while it trains."""
+
+import signal
+import threading
+
+import pytest
+
+from dcgan_tf.signals import StopRequest, ends_at_once
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_the_handlers_come_back(number):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with StopRequest() as stop:
+        assert stop.signal is None
+        signal.raise_signal(number)
+        assert stop.signal == number
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_after_another_signal_interrupts(first):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), StopRequest():
+        signal.raise_signal(first)
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_second_sigterm_is_still_waited_out():
+    # Cluster schedulers send it more than once; the step is finished and saved all the same.
+    with StopRequest() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == signal.SIGTERM
+
+
+def test_in_another_thread_nothing_is_touched():
+    before, seen = signal.getsignal(signal.SIGINT), []
+
+    def body():
+        with StopRequest() as stop:
+            seen.append((stop.signal, signal.getsignal(signal.SIGINT)))
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    assert seen == [(None, before)]
+
+
+def test_ctrl_c_ends_at_once_within_the_block_and_is_pythons_again_behind_it():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with ends_at_once():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_what_a_stop_request_notes_does_not_end_at_once():
+    with StopRequest() as stop:
+        with ends_at_once():
+            signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT
