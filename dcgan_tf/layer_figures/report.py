@@ -65,7 +65,7 @@ def save_report(path: Path, title: str, subtitle: str, frames: list[Frame], note
             raise ValueError(f"the maps of frame {frame.label!r} differ in names or shapes from the first frame's")
     # "<" would let a caption end the script element that holds the data.
     data = json.dumps({"networks": _networks(shapes), "frames": [_frame(f) for f in frames]}).replace("<", "\\u003c")
-    template = resources.files("dcgan_tf.pictures").joinpath("report.html").read_text(encoding="utf-8")
+    template = resources.files("dcgan_tf.layer_figures").joinpath("report.html").read_text(encoding="utf-8")
     code = re.search(r"<script>(.*?)</script>", template, re.DOTALL)[1]
     fields = {
         "code_hash": base64.b64encode(hashlib.sha256(code.encode()).digest()).decode(),
