@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 from dcgan_tf.backend import tf
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import Config
 from dcgan_tf.errors import UserError
 
@@ -46,8 +47,8 @@ def epoch_order(seed: int, epoch: int, num_images: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(num_images)
 
 
-def chosen_images(num_images: int, config: Config, first_step: int, last_step: int) -> Iterator[np.ndarray]:
-    """Which images the steps first_step .. last_step - 1 see: int64 [d_steps, N] each."""
+def choose_images(num_images: int, config: Config, first_step: int, last_step: int) -> Iterator[np.ndarray]:
+    """The numbers of the images that the steps first_step .. last_step - 1 see: int64 [d_steps, N] each."""
     per_epoch = steps_per_epoch(num_images, config)
     order = None
     for step in range(first_step, last_step):
@@ -59,50 +60,60 @@ def chosen_images(num_images: int, config: Config, first_step: int, last_step: i
 
 
 def batches(
-    images: np.ndarray, config: Config, first_step: int, last_step: int, worker: int = 0, workers: int = 1
-) -> Iterator:
+    data: Batch, config: Config, first_step: int, last_step: int, worker: int = 0, workers: int = 1
+) -> Iterator[Batch]:
     """The batches of the steps first_step .. last_step - 1.
 
     Args:
-      images: uint8 [num_images, H, W, C].
-      worker, workers: of the `batch_size` images of a step worker 0 reads the first part only, and so on.
+      data: the whole set: images uint8 [num_images, H, W, C], labels float32 [num_images].
+      config: its batch size, its updates of D and its seed.
+      first_step, last_step: the steps, counted from 0 over the whole run.
+      worker, workers: of the `batch_size` images of an update, worker 0 reads the first part only, and so on.
 
     Returns:
-      uint8 [d_steps, N / workers, H, W, C] one after the other: arrays, gathered by another thread while the step
-      before is computed, or tensors of the GPU, where it is one and the images have a place in its memory.
+      images uint8 [d_steps, N / workers, H, W, C] and labels float32 [d_steps, N / workers] of one step after the
+      other: arrays, gathered by another thread while the step before is computed, or tensors of the GPU, where there
+      is one and the images fit into `MOST_BYTES_ON_A_GPU`.
     """
-    steps_per_epoch(len(images), config)  # too few are refused at once
+    steps_per_epoch(len(data.images), config)  # a set that is too small is refused at once
     share = config.batch_size // workers
     part = slice(worker * share, (worker + 1) * share)
-    chosen = (numbers[:, part] for numbers in chosen_images(len(images), config, first_step, last_step))
+    numbers = (chosen[:, part] for chosen in choose_images(len(data.images), config, first_step, last_step))
     gpus = tf.config.list_logical_devices("GPU")
-    if len(gpus) == 1 and images.nbytes <= MOST_BYTES_ON_A_GPU:
-        return gathered_on(gpus[0].name, images, chosen)
-    return gathered_ahead(images, chosen)
+    if len(gpus) == 1 and data.images.nbytes <= MOST_BYTES_ON_A_GPU:
+        return gather_on(gpus[0].name, data, numbers)
+    return gather_ahead(data, numbers)
 
 
-def gathered_ahead(images: np.ndarray, chosen: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The chosen images, uint8 [..., H, W, C], gathered by another thread, two of them before they are asked for."""
+def gather_ahead(data: Batch, chosen: Iterable[np.ndarray]) -> Iterator[Batch]:
+    """The chosen images with labels, gathered by another thread, two batches before they are asked for."""
+
+    def gather(numbers: np.ndarray) -> Batch:
+        return Batch(data.images[numbers], data.labels[numbers])
+
     waiting: deque[Future] = deque()
     with ThreadPoolExecutor(1) as thread:
         for numbers in chosen:
-            waiting.append(thread.submit(images.__getitem__, numbers))
+            waiting.append(thread.submit(gather, numbers))
             if len(waiting) > 2:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def gathered_on(device: str, images: np.ndarray, chosen: Iterable[np.ndarray]) -> Iterator[tf.Tensor]:
-    """The chosen images, uint8 [..., H, W, C], from all of them held in the memory of `device`."""
+def gather_on(device: str, data: Batch, chosen: Iterable[np.ndarray]) -> Iterator[Batch]:
+    """The chosen images with labels, from the whole set held in the memory of `device`."""
     with tf.device(device):
-        held = tf.constant(images)
+        held = [tf.constant(values) for values in data]
     for numbers in chosen:
         with tf.device(device):
-            batch = tf.gather(held, numbers)
+            batch = Batch(*(tf.gather(values, numbers) for values in held))
         yield batch
 
 
-def of_one_call(data: Iterator, count: int):
-    """The next `count` batches as one: uint8 [count, d_steps, N, H, W, C]."""
-    return next(data)[None] if count == 1 else tf.stack([tf.convert_to_tensor(next(data)) for _ in range(count)])
+def stack_steps(data: Iterator[Batch], count: int) -> Batch:
+    """The next `count` steps as one `Batch`, whose arrays have a new first axis: [count, d_steps, N, ...]."""
+    if count == 1:
+        return Batch(*(values[None] for values in next(data)))
+    steps = [next(data) for _ in range(count)]
+    return Batch(*(tf.stack([tf.convert_to_tensor(values) for values in column]) for column in zip(*steps)))

@@ -60,6 +60,12 @@ class Packed:
         """The images to measure with, uint8 [N, H, W, C], never learned from; there may be none."""
         return self.images[self.manifest["training"] :]
 
+    @property
+    def labels(self) -> np.ndarray:
+        """The steering angles of `training` in degrees, float32 [N]; NaN where an image has none."""
+        angles = [image["angle"] for image in self.manifest["images"][: self.manifest["training"]]]
+        return np.array([np.nan if angle is None else angle for angle in angles], np.float32)
+
     def summary(self) -> str:
         """How many images, how many of them held out, and what was left out, in one line."""
         reasons = Counter(self.manifest["left_out"].values())

@@ -172,7 +172,9 @@ class Generator(_Network):
                     name=f"h{k + 1}",
                 ),
             ]
-        self.sequence = [*sequence, layers.Activation("tanh", dtype="float32", name=f"h{levels}_tanh")]
+        # In the type of the weights: float32 where the layers compute in bfloat16.
+        tanh = layers.Activation("tanh", dtype=policy.variable_dtype, name=f"h{levels}_tanh")
+        self.sequence = [*sequence, tanh]
 
 
 @keras.saving.register_keras_serializable("dcgan_tf")
@@ -224,13 +226,16 @@ class Discriminator(_Network):
                 settings = _batch_norm_settings(2 * k + 501 + 1000 * seed)
                 sequence.append(layer_set.batch_norm(**settings, dtype=policy, name=f"h{k}_bn"))
             sequence.append(layers.LeakyReLU(LEAKY_SLOPE, name=f"h{k}_lrelu", dtype=policy))
-        dense = layers.Dense(1, kernel_initializer=init(levels, 4 * 4 * maps), dtype="float32", name=f"h{levels}")
+        # The logit too is in the type of the weights: float32 where the layers compute in bfloat16.
+        dense = layers.Dense(
+            1, kernel_initializer=init(levels, 4 * 4 * maps), dtype=policy.variable_dtype, name=f"h{levels}"
+        )
         self.sequence = [*sequence, layers.Flatten(name=f"h{levels}_flatten", dtype=policy), dense]
 
 
-def to_float(images):
-    """uint8 [0, 255] -> float32 [-1, 1]."""
-    return ops.cast(images, "float32") / 127.5 - 1.0
+def to_float(images, dtype: str = "float32"):
+    """uint8 [0, 255] -> `dtype` [-1, 1]."""
+    return ops.cast(images, dtype) / 127.5 - 1.0
 
 
 def to_uint8(images):

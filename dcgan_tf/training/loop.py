@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.backend import tf
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import PRECISIONS, Config
 from dcgan_tf.console import Progress, python, say
-from dcgan_tf.datasets.batching import batches, of_one_call, steps_per_epoch
+from dcgan_tf.datasets.batching import batches, stack_steps, steps_per_epoch
 from dcgan_tf.datasets.packing import Packed, open_packed
 from dcgan_tf.distributed import workers as workers_lib
+from dcgan_tf.distributed.replicas import compile_train_steps
 from dcgan_tf.distributed.workers import Workers
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
@@ -157,13 +159,14 @@ def _train_steps(
         Events(run.tensorboard, config, first) as events,
         Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
     ):
-        data = batches(packed.training, config, first, last, workers.index, workers.count)
+        data = batches(Batch(packed.training, packed.labels), config, first, last, workers.index, workers.count)
         past = read_metrics(run.metrics_file)
         quality, health = Quality(packed.training, past), Health(config, past)
         log = StepLog(gan, run, per_epoch, records, events, quality, health, shown)
+        train_steps = compile_train_steps(gan)
         for step, done in calls(first, last, per_epoch, config):
-            batch = of_one_call(data, done - step)
-            log.add(step, gan.train_steps(batch, tf.constant(step, tf.int64)))
+            batch = stack_steps(data, done - step)
+            log.add(step, train_steps(batch, tf.constant(step, tf.int64)))
 
             signal = workers.stop(stop.signal)  # once: it may come at any time
             end_of_epoch = done % per_epoch == 0
@@ -176,7 +179,7 @@ def _train_steps(
                 samples = gallery.sample_grid(gan)
                 gallery.save_sample(run, epoch, index, samples)
                 events.add_image(done - 1, "samples", samples)
-                real = np.asarray(batch[-1, -1, : math.prod(config.grid_shape)])
+                real = np.asarray(batch.images[-1, -1, : math.prod(config.grid_shape)])
                 events.add_image(done - 1, "real_batch", grid(real, config.grid_shape[1]))
             is_best = quality.best == done
             if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or signal:
@@ -201,9 +204,10 @@ def _follow(
 ) -> tuple[int, int | None]:
     """`_train_steps` of a worker that is not the chief: the same steps, and nothing is written."""
     with StopRequest() as stop:
-        data = batches(packed.training, gan.config, first, last, workers.index, workers.count)
+        train_steps = compile_train_steps(gan)
+        data = batches(Batch(packed.training, packed.labels), gan.config, first, last, workers.index, workers.count)
         for step, done in calls(first, last, per_epoch, gan.config):
-            metrics = gan.train_steps(of_one_call(data, done - step), tf.constant(step, tf.int64))
+            metrics = train_steps(stack_steps(data, done - step), tf.constant(step, tf.int64))
             signal = workers.stop(stop.signal)
             if not np.isfinite(metrics).all():
                 raise UserError(f"worker {workers.index}: training stopped at step {done:,}: the chief says why.")

@@ -11,13 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.files import write_error, write_text
-from dcgan_tf.metrics.comparison import QuickScores
+from dcgan_tf.run_metrics import SCORE_NAMES, STEP_NAMES
 
-# time: seconds that the step took. Then what `DCGAN.train_step` returns, and the scores if they were measured after it.
-COLUMNS = ("step", "epoch", "time", "d_loss", "g_loss") + (
-    "d_loss_real", "d_loss_fake", "d_x", "d_g_z", "d_grad_norm", "g_grad_norm",
-    *QuickScores.NAMES,
-)  # fmt: skip
+# `time`: seconds that the step took.
+COLUMNS = ("step", "epoch", "time", *STEP_NAMES, *SCORE_NAMES)
 
 
 class Records:
@@ -55,7 +52,7 @@ class Records:
           UserError: the disk is full.
         """
         epoch, index = divmod(step, steps_per_epoch)
-        row = dict.fromkeys(QuickScores.NAMES, "") | {"step": step, "epoch": epoch, "time": f"{seconds:.4f}"}
+        row = dict.fromkeys(SCORE_NAMES, "") | {"step": step, "epoch": epoch, "time": f"{seconds:.4f}"}
         row |= {name: as_recorded(value) for name, value in metrics.items()}
         try:
             self._log.write(

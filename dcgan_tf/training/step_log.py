@@ -9,7 +9,8 @@ import numpy as np
 
 from dcgan_tf.console import Progress, say
 from dcgan_tf.errors import UserError
-from dcgan_tf.gan.dcgan import DCGAN, METRICS
+from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.run_metrics import STEP_NAMES
 from dcgan_tf.training import checkpoints
 from dcgan_tf.training.health import Health
 from dcgan_tf.training.metrics_log import Records
@@ -40,7 +41,7 @@ class StepLog:
         self._gan, self._run, self._per_epoch = gan, run, per_epoch
         self._records, self._events, self._shown = records, events, shown
         self._quality, self._health = quality, health
-        self._waiting: list = []  # float32 [steps of a call, len(METRICS)]
+        self._waiting: list = []  # float32 [steps of a call, len(STEP_NAMES)]
         self._first = 0  # the first step of those
         self.start_clock()
 
@@ -50,7 +51,7 @@ class StepLog:
             self._started = time.perf_counter()
 
     def add(self, step: int, metrics) -> None:
-        """The metrics of step, step + 1, ...: float32 [steps, len(METRICS)], finished or not."""
+        """The metrics of step, step + 1, ...: float32 [steps, len(STEP_NAMES)], finished or not."""
         if not self._waiting:
             self._first = step
         self._waiting.append(metrics)
@@ -71,7 +72,7 @@ class StepLog:
         seconds = (time.perf_counter() - self._started) / len(rows)
         self._waiting.clear()
         for step, row in enumerate(rows, self._first):
-            metrics = dict(zip(METRICS, row))
+            metrics = dict(zip(STEP_NAMES, row))
             if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
                 raise diverged(", ".join(bad), step, self._run)
             last = step == self._first + len(rows) - 1

@@ -15,22 +15,9 @@ from dcgan_tf.config import Config
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import replacing
 from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.run_metrics import SCORES, STEP_METRICS
 
 SCALARS_EVERY = 10  # steps; metrics.csv has every step
-# TensorBoard groups scalars by what stands before the slash.
-TAGS = {
-    "d_loss": "loss/discriminator",
-    "g_loss": "loss/generator",
-    "d_loss_real": "loss_parts/discriminator_on_real",
-    "d_loss_fake": "loss_parts/discriminator_on_fake",
-    "d_x": "probability_of_real/D(x)",
-    "d_g_z": "probability_of_real/D(G(z))",
-    "d_grad_norm": "gradient_norm/discriminator",
-    "g_grad_norm": "gradient_norm/generator",
-}
-SCORE_TAGS = {"frechet": "quality/frechet_random_features"} | {
-    name: f"quality/{name}" for name in ("sliced_wasserstein", "precision", "recall", "ms_ssim")
-}
 
 
 class Events:
@@ -63,7 +50,7 @@ class Events:
         """Scalars of every tenth step, and now and then how the weights are distributed."""
         if step % SCALARS_EVERY == 0:
             g_norm, d_norm = gan.weight_norms().numpy()
-            scalars = {tag: metrics[name] for name, tag in TAGS.items()}
+            scalars = {metric.tag: metrics[metric.name] for metric in STEP_METRICS}
             scalars |= {"weight_norm/generator": g_norm, "weight_norm/discriminator": d_norm}
             self._add_scalars(step, scalars | {"speed/images_per_second": images_per_second})
         if (step + 1) % self._histogram_every == 0:
@@ -74,7 +61,7 @@ class Events:
 
     def add_scores(self, step: int, scores: dict[str, float]) -> None:
         """What was measured after a step."""
-        self._add_scalars(step, {tag: scores[name] for name, tag in SCORE_TAGS.items()})
+        self._add_scalars(step, {metric.tag: scores[metric.name] for metric in SCORES})
 
     def _add_scalars(self, step: int, scalars: dict[str, float]) -> None:
         # As one event: ten times as fast as one after the other.
