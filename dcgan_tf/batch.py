@@ -21,4 +21,4 @@ class Batch(NamedTuple):
     @classmethod
     def unlabelled(cls, images) -> Batch:
         """A batch whose labels are all NaN."""
-        return cls(images, np.full(images.shape[:-3], np.nan, np.float32))
+        return cls(images, np.full(tuple(images.shape[:-3]), np.nan, np.float32))

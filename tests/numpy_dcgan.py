@@ -226,11 +226,33 @@ LOSSES = {
 }
 
 
-def _judge(weights, images, term, grads):
-    """One training-mode pass of D: the loss term's mean over the batch and its gradient by the images."""
-    logits, back = discriminator(weights, images, training=True)
+def translate_layer(x, draws):
+    """Images shifted by up to an eighth of the side; draws [N,2] in [0,1) choose among the shifts, down and right."""
+    side = x.shape[1]
+    most = side // 8
+    shifts = np.floor(np.asarray(draws, np.float64) * (2 * most + 1)).astype(int) - most
+
+    def shift(images, by):
+        moved = np.zeros_like(images)
+        for image, result, (down, right) in zip(images, moved, by):
+            rows = slice(max(0, down), side + min(0, down)), slice(max(0, -down), side + min(0, -down))
+            columns = slice(max(0, right), side + min(0, right)), slice(max(0, -right), side + min(0, -right))
+            result[rows[0], columns[0]] = image[rows[1], columns[1]]
+        return moved
+
+    return shift(x, shifts), lambda dy, grads: shift(dy, -shifts)
+
+
+def _judge(weights, images, term, draws, grads):
+    """One training-mode pass of D: the loss term's mean over the batch and its gradient by the images.
+
+    `draws` shifts the images before; None: they are not shifted.
+    """
+    augmented, augment_back = (images, None) if draws is None else translate_layer(images, draws)
+    logits, back = discriminator(weights, augmented, training=True)
     losses, slopes = term(logits)
-    return losses.mean(), back(slopes / len(logits), grads)
+    d_images = back(slopes / len(logits), grads)
+    return losses.mean(), augment_back(d_images, grads) if augment_back else d_images
 
 
 # Training.
@@ -252,26 +274,32 @@ def adam_update(weights, state, grads, lr, beta1, beta2, eps):
         weights[name] = weights[name] - alpha * m[name] / (np.sqrt(v[name]) + eps)
 
 
-def train_step(weights, adam, reals, zs, g_steps, loss, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8):
+def train_step(
+    weights, adam, reals, noise, g_steps, loss, flip=False, translate=False, lr=2e-4, beta1=0.5, beta2=0.999, eps=1e-8
+):
     """One iteration of Algorithm 1: D's update for each (real, z), then `g_steps` of G's on the last z.
 
+    `noise` has the random numbers: `z`, one for each update of D; for `flip`, `d[i].flip` [N,1]: real images whose
+    number is below 1/2 are mirrored; for `translate`, `d[i].real`, `d[i].fake` and `g[j].fake`, [N,2].
     The losses are without gradient penalties. Changes the dicts `weights` and `adam`; returns the losses and
     gradients of each network's last update.
     """
     if not reals or g_steps < 1:
         raise ValueError("each network needs at least one update")
     on_real, on_fake, g_term = LOSSES[loss]
-    for real, z in zip(reals, zs, strict=True):
+    for i, (real, z) in enumerate(zip(reals, noise.z, strict=True)):
         fake, g_back = generator(weights, z, training=True)
+        if flip:
+            real = np.where(np.asarray(noise.d[i].flip)[..., None, None] < 0.5, real[:, :, ::-1], real)
         d_grads = {}
-        d_loss_real, _ = _judge(weights, real, on_real, d_grads)
-        d_loss_fake, _ = _judge(weights, fake, on_fake, d_grads)
+        d_loss_real, _ = _judge(weights, real, on_real, noise.d[i].real if translate else None, d_grads)
+        d_loss_fake, _ = _judge(weights, fake, on_fake, noise.d[i].fake if translate else None, d_grads)
         adam_update(weights, adam["d"], d_grads, lr, beta1, beta2, eps)
     for j in range(g_steps):
         if j > 0:  # at first G is as D's last update saw it, and so is its forward pass
             fake, g_back = generator(weights, z, training=True)
         g_grads = {}
-        g_loss, d_fake = _judge(weights, fake, g_term, {})
+        g_loss, d_fake = _judge(weights, fake, g_term, noise.g[j].fake if translate else None, {})
         g_back(d_fake, g_grads)
         adam_update(weights, adam["g"], g_grads, lr, beta1, beta2, eps)
     losses = {"d_loss_real": d_loss_real, "d_loss_fake": d_loss_fake, "g_loss": g_loss}

@@ -1,5 +1,7 @@
 """The NumPy oracle is right by something else still: finite differences, SciPy, closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.signal import correlate
@@ -50,7 +52,8 @@ def make_batches(rng, count, size=16):
 def train_step(weights, reals, zs, g_steps=1, loss="non_saturating", **options):
     """The oracle's step on a copy of `weights`, with the weights after it."""
     after = dict(weights)
-    return oracle.train_step(after, oracle.new_adam(), reals, zs, g_steps, loss, **options), after
+    noise = SimpleNamespace(z=zs)
+    return oracle.train_step(after, oracle.new_adam(), reals, noise, g_steps, loss, **options), after
 
 
 def trainable(weights, network):
@@ -253,7 +256,19 @@ def test_networks_keep_their_own_adam(rng):
     weights = make_weights(rng)
     adam = oracle.new_adam()
     reals, zs = make_batches(rng, 3)
-    oracle.train_step(weights, adam, reals, zs, 2, "lsgan")
+    oracle.train_step(weights, adam, reals, SimpleNamespace(z=zs), 2, "lsgan")
     assert (adam["d"]["t"], adam["g"]["t"]) == (3, 2)
     for network in ("d", "g"):
         assert adam[network]["m"].keys() == adam[network]["v"].keys() == trainable(weights, network)
+
+
+def test_a_shift_moves_pixels_and_its_way_back_is_its_adjoint(rng):
+    """<T x, y> = <x, T' y>; at 16 px there are five shifts each way, from -2 to 2."""
+    x, y = rng.standard_normal((2, 3, 16, 16, 2))
+    draws = (np.array([[-2, 2], [0, 0], [1, -1]]) + 2.5) / 5
+    moved, back = oracle.translate_layer(x, draws)
+    np.testing.assert_array_equal(moved[1], x[1])
+    np.testing.assert_array_equal(moved[0, :14, 2:], x[0, 2:, :14])
+    np.testing.assert_array_equal(moved[2, 1:, :15], x[2, :15, 1:])
+    assert not moved[0, 14:].any() and not moved[2, :, 15].any()
+    assert np.sum(moved * y) == pytest.approx(np.sum(x * back(y, {})), rel=1e-12)

@@ -51,7 +51,7 @@ class DCGAN:
         self.replicas = self.strategy.num_replicas_in_sync
         policy = keras.DTypePolicy(policy or POLICIES[config.precision])
         self.dtype = policy.variable_dtype
-        layer_set = kernels.layer_set(config.kernels, synchronized=self.replicas > 1)
+        layer_set = kernels.layer_set(config.kernels, synchronized=self.replicas > 1, dtype=self.dtype)
         self._layers = {"layer_set": layer_set, "dtype": policy}
         self.generator = self._new_generator("g")
         self.ema_generator = self._new_generator("g_ema") if config.ema else None

@@ -24,15 +24,20 @@ LARGEST_FOR_PHASES = 4
 MOST_MAPS_FOR_SUB_PIXEL = 4
 
 
-def layer_set(kernels: str, synchronized: bool = False) -> models.LayerSet:
+SYNCHRONIZED = functools.partial(keras.layers.BatchNormalization, synchronized=True)
+
+
+def layer_set(kernels: str, synchronized: bool = False, dtype: str = "float32") -> models.LayerSet:
     """The layers that `Config.kernels` asks for: "plain", or "auto": the faster ones of this machine.
 
     A GPU's library has good convolutions of its own (not measured); batch norm in one operation suits both. With
-    `synchronized` batch norm is Keras's, by the mean and variance over all replicas.
+    `synchronized` batch norm is Keras's, by the mean and variance over all replicas. For weights of `dtype` float64
+    there are no faster forms; of Keras's batch norms the synchronized one has the whole second gradient.
     """
+    if dtype == "float64":
+        return models.KERAS._replace(batch_norm=SYNCHRONIZED)
     if synchronized:
-        batch_norm = functools.partial(keras.layers.BatchNormalization, synchronized=True)
-        return layer_set(kernels)._replace(batch_norm=batch_norm)
+        return layer_set(kernels)._replace(batch_norm=SYNCHRONIZED)
     if kernels == "plain":
         return models.KERAS
     if tf.config.list_physical_devices("GPU"):

@@ -120,8 +120,6 @@ class QuickScores:
       network, features: the random network, and what it sees in the real images, float32 [count, 256].
     """
 
-    NAMES = ("frechet", "sliced_wasserstein", "precision", "recall", "ms_ssim")
-
     def __init__(self, real: np.ndarray, seed: int):
         self._seed = seed
         self.count = min(QUICK_IMAGES, len(real)) if len(real) >= LEAST_IMAGES else 0

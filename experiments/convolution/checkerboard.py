@@ -132,7 +132,9 @@ def generated(form: str, real: np.ndarray, steps: int, seed: int) -> tuple[np.nd
     Batch norm takes the statistics of the SHOWN images, as in training: an untrained generator has no others.
     """
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.config import preset
+    from dcgan_tf.distributed.replicas import compile_train_steps
 
     config = preset(
         "article",
@@ -148,10 +150,10 @@ def generated(form: str, real: np.ndarray, steps: int, seed: int) -> tuple[np.nd
     gan = _gan(form, config)
     z = gan.sample_latents(SHOWN, seed)
     before = gan.generator(z, training=True).numpy()
-    draw, block = np.random.default_rng(seed), 20
+    draw, block, train_steps = np.random.default_rng(seed), 20, compile_train_steps(gan)
     for first in range(0, steps, block):
         batches = real[draw.integers(0, len(real), (block, 1, config.batch_size))]
-        gan.train_steps(tf.constant(batches), tf.constant(first, tf.int64))
+        train_steps(Batch.unlabelled(batches), tf.constant(first, tf.int64))
     return before, gan.generator(z, training=True).numpy()
 
 

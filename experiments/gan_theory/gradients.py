@@ -75,20 +75,30 @@ def _dcgan(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[floa
     """The same of the article's networks, narrow, at their initial weights; D learns drawn roads."""
 
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.gan.losses import LOSSES as FUNCTIONS
-    from dcgan_tf.gan.models import to_float
+    from dcgan_tf.gan.noise import draw_noise
+    from dcgan_tf.gan.train_step import update_discriminator
     from experiments.framework.small_dcgan import BATCH, dcgan, drawn_roads
 
     real, gans, done = drawn_roads(120, 6), [dcgan("article", seed) for seed in seeds], 0
-    updates = [tf.function(gan.update_discriminator) for gan in gans]
+
+    def update_of(gan):
+        @tf.function
+        def update(images, step):
+            noise = draw_noise(gan.config, gan.augmentation.draws, step, BATCH)
+            fake = gan.generator(noise.z[0], training=True)
+            update_discriminator(gan, Batch.unlabelled(images), fake, noise.d[0], average=lambda tensors: tensors)
+
+        return update
+
+    updates = [update_of(gan) for gan in gans]
     draws = [np.random.default_rng(seed) for seed in seeds]
     for count in ahead:
         found = {part: [] for part in (*LOSSES, "d_g_z")}
         for gan, update, draw in zip(gans, updates, draws):
             for step in range(done, count):
-                images = to_float(real[draw.integers(0, len(real), BATCH)])
-                number = tf.constant(step, tf.int64)
-                update(images, gan.generator(gan.latent(number, BATCH), training=True), number, 0)
+                update(real[draw.integers(0, len(real), BATCH)], tf.constant(step, tf.int64))
             z = tf.constant(gan.sample_latents(4 * BATCH, seed=7))
             for loss in LOSSES:
                 with tf.GradientTape() as tape:

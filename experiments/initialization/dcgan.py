@@ -75,6 +75,8 @@ def layers(gan: DCGAN, real: np.ndarray) -> dict[str, dict[str, float]]:
 def init_dcgan(options: Options) -> Row:
 
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
+    from dcgan_tf.distributed.replicas import compile_train_steps
     from dcgan_tf.metrics.comparison import QuickScores
 
     seeds, later = (1, BLOCK) if options.quick else (min(options.seeds, MOST_SEEDS), LATER)
@@ -90,10 +92,11 @@ def init_dcgan(options: Options) -> Row:
         looks[kind], scores[kind] = {0: [], later: []}, []
         for seed in range(seeds):
             gan, draw = dcgan(kind, seed), np.random.default_rng(seed)
+            train_steps = compile_train_steps(gan)
             looks[kind][0].append(layers(gan, train[:BATCH]))
             for first in range(0, steps, BLOCK):
                 batches = train[draw.integers(0, len(train), (BLOCK, 1, BATCH))]
-                gan.train_steps(tf.constant(batches), tf.constant(first, tf.int64))
+                train_steps(Batch.unlabelled(batches), tf.constant(first, tf.int64))
                 if first + BLOCK == later:
                     looks[kind][later].append(layers(gan, train[:BATCH]))
             scores[kind].append(scored(gan.generate))

@@ -31,9 +31,11 @@ def measure() -> tuple[dict[str, dict], int]:
     """Every metric of each stage and of the held-out images, by the stage's name; and the images on each side."""
     import dcgan_tf
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.console import say
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
+    from dcgan_tf.distributed.replicas import compile_train_step
     from dcgan_tf.evaluation.sets import shuffled
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.metrics.comparison import Sample, compare
@@ -54,9 +56,10 @@ def measure() -> tuple[dict[str, dict], int]:
     reference = sample(training[np.sort(shuffled(len(training), count, FLAGS.seed))])
     held_out = sample(packed.held_out)
     gan, done, results = DCGAN(config), 0, {}
+    train_step, data = compile_train_step(gan), Batch.unlabelled(training)
     for mark in MARKS:
-        for step, batch in zip(range(done, mark), batches(training, config, done, mark)):
-            gan.train_step(batch, tf.constant(step, tf.int64))
+        for step, batch in zip(range(done, mark), batches(data, config, done, mark)):
+            train_step(batch, tf.constant(step, tf.int64))
         done = mark
         fakes = sample(gan.generate(count, seed=FLAGS.seed))
         results[f"{mark:,} steps"] = compare(reference, fakes, held_out.to_training, FLAGS.seed)

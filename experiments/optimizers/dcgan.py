@@ -27,6 +27,7 @@ class Trainings:
     """Trainings by one optimiser from the initial weights of any seed, by one compiled step."""
 
     def __init__(self, config: Config, name: str):
+        from dcgan_tf.distributed.replicas import compile_train_steps
         from dcgan_tf.gan.dcgan import DCGAN
 
         self.gan = DCGAN(config)
@@ -35,12 +36,14 @@ class Trainings:
             self.gan.g_optimizer.build(self.gan.generator.trainable_variables)
             self.gan.d_optimizer.build(self.gan.discriminator.trainable_variables)
         self.optimizers = self.gan.g_optimizer.variables + self.gan.d_optimizer.variables
+        self._train_steps = compile_train_steps(self.gan)
         self._start = [slot.numpy() for slot in self.optimizers]
 
     def train(self, real: np.ndarray, weights: list[np.ndarray], steps: int, seed: int) -> dict[str, np.ndarray]:
         """What `train_step` returns, each [steps]; the seed alone fixes images, from uint8 [N, 32, 32, 1], and z."""
         from dcgan_tf.backend import tf
-        from dcgan_tf.gan.dcgan import METRICS
+        from dcgan_tf.batch import Batch
+        from dcgan_tf.run_metrics import STEP_NAMES
 
         for variable, values in zip(network_variables(self.gan) + self.optimizers, weights + self._start):
             variable.assign(values)
@@ -48,8 +51,9 @@ class Trainings:
         for first in range(0, steps, BLOCK):
             batches = real[draw.integers(0, len(real), (BLOCK, 1, BATCH))]
             # The steps' numbers fix z: those of another seed lie far away.
-            found.append(self.gan.train_steps(tf.constant(batches), tf.constant(seed * 1_000_000 + first, tf.int64)))
-        return dict(zip(METRICS, np.concatenate(found).T))
+            number = tf.constant(seed * 1_000_000 + first, tf.int64)
+            found.append(self._train_steps(Batch.unlabelled(batches), number))
+        return dict(zip(STEP_NAMES, np.concatenate(found).T))
 
 
 def opt_dcgan(options: Options) -> Row:

@@ -141,6 +141,7 @@ def pack(bench: Bench) -> list[dict]:
 
 def feed(bench: Bench) -> list[dict]:
     """Batches as fast as the pipeline makes them, with no step between."""
+    from dcgan_tf.batch import Batch
     from dcgan_tf.datasets.batching import batches
 
     training, rows = bench.packed.training, []
@@ -151,12 +152,12 @@ def feed(bench: Bench) -> list[dict]:
     large.flush()
 
     def taking(images: np.ndarray):
-        data = batches(images, bench.config, 0, NO_END)
+        data = batches(Batch.unlabelled(images), bench.config, 0, NO_END)
 
         def take(n: int) -> None:
             for _ in range(n):
                 batch = next(data)
-            int(batch[0, 0, 0, 0, 0])  # a GPU is done with it only now
+            int(batch.images[0, 0, 0, 0, 0])  # a GPU is done with it only now
 
         return take
 
@@ -172,18 +173,20 @@ def feed(bench: Bench) -> list[dict]:
 def wait(bench: Bench) -> list[dict]:
     """How long each step waits for its input, fetched as in the training loop."""
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress
-    from dcgan_tf.datasets.batching import batches, of_one_call
+    from dcgan_tf.datasets.batching import batches, stack_steps
+    from dcgan_tf.distributed.replicas import compile_train_steps
     from dcgan_tf.gan.dcgan import DCGAN
 
-    gan, k = DCGAN(bench.config), bench.config.steps_per_call
-    data = batches(bench.packed.training, bench.config, 0, NO_END)
+    train_steps, k = compile_train_steps(DCGAN(bench.config)), bench.config.steps_per_call
+    data = batches(Batch.unlabelled(bench.packed.training), bench.config, 0, NO_END)
     waits, steps = [], []
     for call in progress(range(FLAGS.steps + 2), "measuring", unit="calls"):
         started = time.perf_counter()
-        batch = of_one_call(data, k)
+        batch = stack_steps(data, k)
         fed = time.perf_counter()
-        np.asarray(gan.train_steps(batch, tf.constant(call * k, tf.int64)))
+        np.asarray(train_steps(batch, tf.constant(call * k, tf.int64)))
         waits.append(1000 * (fed - started) / k)
         steps.append(1000 * (time.perf_counter() - started) / k)
     waits, steps = waits[2:], steps[2:]  # tracing, warm-up

@@ -93,17 +93,19 @@ def operation_times(config) -> collections.Counter:
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
+    from dcgan_tf.distributed.replicas import compile_train_step
     from dcgan_tf.gan.dcgan import DCGAN
 
-    gan = DCGAN(config)
+    train_step = compile_train_step(DCGAN(config))
     shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
-    batches = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+    batches = Batch.unlabelled(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
     for step in range(3):
-        gan.train_step(batches, tf.constant(step, tf.int64))
+        train_step(batches, tf.constant(step, tf.int64))
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         for step in range(STEPS):
-            gan.train_step(batches, tf.constant(step, tf.int64))
+            train_step(batches, tf.constant(step, tf.int64))
         tf.profiler.experimental.stop()
         (file,) = Path(folder).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(file.read_bytes())

@@ -27,7 +27,9 @@ TINY |= {"evaluate_every": 0, "sample_every": NO_END, "checkpoint_every": NO_END
 def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
     """The loop of a whole run, less the same steps called bare: they take turns while the run goes on."""
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.datasets.packing import Packed
+    from dcgan_tf.distributed.replicas import compile_train_steps
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.training import loop
 
@@ -37,14 +39,14 @@ def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
 
     for k in (1, 10):
         config = preset("article", **TINY, steps_per_call=k, max_steps=tiny_steps)
-        bare, batch = DCGAN(config), tf.constant(images[: 2 * k].reshape(k, 1, 2, 32, 32, 3))
+        bare, batch = compile_train_steps(DCGAN(config)), Batch.unlabelled(images[: 2 * k].reshape(k, 1, 2, 32, 32, 3))
         turn = max(k, tiny_steps // (3 * rounds) // k * k)  # steps
         in_loop, called_bare = [], []
 
         def bare_turn(bare=bare, batch=batch, turn=turn, k=k) -> float:
             started = time.perf_counter()
             for step in range(0, turn, k):
-                metrics = bare.train_steps(batch, tf.constant(step, tf.int64))
+                metrics = bare(batch, tf.constant(step, tf.int64))
             np.asarray(metrics)
             return 1000 * (time.perf_counter() - started) / turn
 

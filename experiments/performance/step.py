@@ -38,14 +38,16 @@ cli.define("figure", "", "PNG for the bars; empty: none")
 def ours(config, per_call: int = 1, **settings) -> Callable:
     """The package's step, its losses fetched as the training loop does: `per_call` steps in one call."""
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
+    from dcgan_tf.distributed.replicas import compile_train_steps
     from dcgan_tf.gan.dcgan import DCGAN
 
-    gan = DCGAN(dataclasses.replace(config, **settings))
+    train_steps = compile_train_steps(DCGAN(dataclasses.replace(config, **settings)))
 
     def run(batches, count: int) -> None:
         for step in range(0, count, per_call):
-            of_call = tf.stack([batches] * min(per_call, count - step))
-            gan.train_steps(of_call, tf.constant(step, tf.int64)).numpy()
+            of_call = Batch.unlabelled(tf.stack([batches] * min(per_call, count - step)))
+            train_steps(of_call, tf.constant(step, tf.int64)).numpy()
 
     return run
 

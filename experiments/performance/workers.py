@@ -38,18 +38,20 @@ def overhead(turns: int) -> dict[str, list[float]]:
     import numpy as np
 
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.config import preset
+    from dcgan_tf.distributed.replicas import compile_train_steps
     from dcgan_tf.gan.dcgan import DCGAN
 
     config, variants = preset("article", **SIZES), {}
-    batch = tf.constant(np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 64, 3), np.uint8))
+    batch = Batch.unlabelled(np.random.default_rng(0).integers(0, 256, (1, 1, 64, 64, 64, 3), np.uint8))
     none = tf.distribute.get_strategy()
     strategies = {"none": none, "none again": none, "one replica": tf.distribute.MirroredStrategy(["CPU:0"])}
     for name, strategy in strategies.items():
         with strategy.scope():
-            gan = DCGAN(config)
-        variants[name] = lambda count, gan=gan: [
-            np.asarray(gan.train_steps(batch, tf.constant(step, tf.int64))) for step in range(count)
+            train_steps = compile_train_steps(DCGAN(config))
+        variants[name] = lambda count, train_steps=train_steps: [
+            np.asarray(train_steps(batch, tf.constant(step, tf.int64))) for step in range(count)
         ]
     seconds = interleaved(variants, turns, 1)
     first = seconds.pop("none")

@@ -128,24 +128,26 @@ def config_of(variant: str, dataset: str, stage: Stage, seed: int):
 def measured_step_times(variants: tuple[str, ...], stage: Stage, rounds: int = 7, steps: int = 3) -> dict[str, float]:
     """Median seconds per step of each variant, all taking turns in this process."""
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress
+    from dcgan_tf.distributed.replicas import compile_train_step
     from experiments.recipes import parts
 
     runners = {}
     for name in variants:
         config = config_of(name, "driving_sim", stage, 0)
         shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
-        batch = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
-        gan = parts.make(config, **VARIANTS[name].parts)
-        runners[name] = (gan, batch)
+        batch = Batch.unlabelled(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
+        train_step = compile_train_step(parts.make(config, **VARIANTS[name].parts))
+        runners[name] = (train_step, batch)
         for step in range(2):  # tracing is not counted
-            gan.train_step(batch, tf.constant(step, tf.int64))
+            train_step(batch, tf.constant(step, tf.int64))
     seconds = {name: [] for name in variants}
     for _ in progress(range(rounds), f"step times at width {stage.width}", unit="rounds"):
-        for name, (gan, batch) in runners.items():
+        for name, (train_step, batch) in runners.items():
             started = time.perf_counter()
             for step in range(steps):
-                float(gan.train_step(batch, tf.constant(step, tf.int64))["g_loss"])
+                float(train_step(batch, tf.constant(step, tf.int64))["g_loss"])
             seconds[name].append((time.perf_counter() - started) / steps)
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
@@ -168,19 +170,21 @@ def step_times(stage: Stage, file: Path) -> dict[str, float]:
 def run_one(variant: str, dataset: str, stage: Stage, seed: int, steps: int, grid_file: Path, scores) -> dict:
     """Train one variant for `steps` steps and measure it; raw and averaged images go to `grid_file`, side by side."""
     from dcgan_tf.backend import tf
+    from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
+    from dcgan_tf.distributed.replicas import compile_train_step
     from dcgan_tf.pictures.grids import grid, save_png
     from experiments.recipes import parts
 
     config = config_of(variant, dataset, stage, seed)
     training = open_packed(config).training
     gan = parts.make(config, **VARIANTS[variant].parts)
-    data = batches(training, config, 0, steps)
+    data, train_step = batches(Batch.unlabelled(training), config, 0, steps), compile_train_step(gan)
     started, d_losses = time.perf_counter(), []
     for step in progress(range(steps), f"{variant} on {dataset}, seed {seed}", unit="steps"):
-        d_losses.append(gan.train_step(next(data), tf.constant(step, tf.int64))["d_loss"])
+        d_losses.append(train_step(next(data), tf.constant(step, tf.int64))["d_loss"])
     seconds = time.perf_counter() - started
 
     measured = {

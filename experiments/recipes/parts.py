@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from dcgan_tf.backend import keras, layers, ops, tf
 from dcgan_tf.config import Config
-from dcgan_tf.gan.augment import translated, whole
+from dcgan_tf.gan.augment import Augmentation, to_integers, translate
 from dcgan_tf.gan.dcgan import DCGAN
-from dcgan_tf.gan.losses import Loss
+from dcgan_tf.gan.losses import LogitLoss
 from dcgan_tf.gan.models import Discriminator
 
 CROSS_ENTROPIES = ("non_saturating", "saturating")
@@ -78,6 +78,8 @@ class Recipe(DCGAN):
             if config.loss not in CROSS_ENTROPIES:
                 raise ValueError(f"label_smoothing: the loss {config.loss} has no labels")
             self.loss = smoothed(self.loss, parts.label_smoothing)
+        if names := parts.augmentations():
+            self.augmentation = Augmentation(DRAWS, lambda images, draws: diff_augment(images, draws, names))
         self.d_optimizer.learning_rate = parts.d_learning_rate or config.learning_rate
         self.g_optimizer.learning_rate = parts.g_learning_rate or config.learning_rate
 
@@ -86,12 +88,6 @@ class Recipe(DCGAN):
         if self.parts.spectral:
             _replace_layers(plain, spectrally_normalised(plain, batch_norm=self.parts.spectral == "with_bn"))
         return plain
-
-    def shown(self, images, step, part):
-        if not self.parts.augment:
-            return super().shown(images, step, part)
-        draws = self._random("share", (images.shape[0], DRAWS), step, part)
-        return diff_augment(images, draws, self.parts.augmentations())
 
 
 def _replace_layers(network: keras.Model, new: Iterable[layers.Layer]) -> None:
@@ -103,7 +99,7 @@ def _replace_layers(network: keras.Model, new: Iterable[layers.Layer]) -> None:
 # One-sided label smoothing.
 
 
-def smoothed(loss: Loss, smoothing: float) -> Loss:
+def smoothed(loss: LogitLoss, smoothing: float) -> LogitLoss:
     """The cross-entropy `loss` with label 1 - smoothing for real images (Salimans et al. 2016, section 3.4).
 
     One-sided: with a positive label for generated images the best D would no longer be a function that is small
@@ -148,13 +144,13 @@ def color(images, draws):
 
 def translation(images, draws):
     """The package's: moved by up to an eighth of the side."""
-    return translated(images, draws[:, 3:5])
+    return translate(images, draws[:, 3:5])
 
 
 def cutout(images, draws):
     """A square of half the side set to zero, its centre anywhere in the image, what lies outside clipped."""
     _, side, _, _ = images.shape
-    first = whole(draws[:, 5:7], side + 1) - side // 4
+    first = to_integers(draws[:, 5:7], side + 1) - side // 4
     away = tf.range(side) - first[:, :, None]
     inside = (away >= 0) & (away < side // 2)
     cut = inside[:, 0, :, None] & inside[:, 1, None, :]

@@ -46,14 +46,18 @@ class Ours:
     """A DCGAN of the package, as the peers are called: batches, step -> losses."""
 
     def __init__(self, config):
+        from dcgan_tf.distributed.replicas import compile_train_step
         from dcgan_tf.gan.dcgan import DCGAN
 
         self.gan = DCGAN(config)
+        self._train_step = compile_train_step(self.gan)
 
     def __call__(self, batches, step):
         from dcgan_tf.backend import tf
+        from dcgan_tf.batch import Batch
 
-        return {name: float(value) for name, value in self.gan.train_step(batches, tf.constant(step, tf.int64)).items()}
+        metrics = self._train_step(Batch.unlabelled(batches), tf.constant(step, tf.int64))
+        return {name: float(value) for name, value in metrics.items()}
 
     def generate(self, n: int, seed: int) -> np.ndarray:
         return self.gan.generate(n, seed)
@@ -70,6 +74,7 @@ def make(variant: str):
 
 def train(variant: str, aim: float | None) -> dict:
     """Train until the sliced Wasserstein distance is at most `aim`, None: for `--steps`; what was measured when."""
+    from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress, say
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
@@ -79,9 +84,9 @@ def train(variant: str, aim: float | None) -> dict:
     training = open_packed(config).training
     scores, gan = QuickScores(training, seed=0), make(variant)
     steps = FLAGS.most_steps if aim else FLAGS.steps
-    data, measured = batches(training, config, 0, steps), []
+    data, measured = batches(Batch.unlabelled(training), config, 0, steps), []
     for step in progress(range(steps), variant, unit="steps"):
-        gan(next(data), step)
+        gan(next(data).images, step)
         if (step + 1) % FLAGS.every == 0:
             measured.append({"steps": step + 1} | scores(lambda n: gan.generate(n, seed=1)))
             say(f"{variant}, step {step + 1:,}: sliced Wasserstein {measured[-1]['sliced_wasserstein']:.1f}")

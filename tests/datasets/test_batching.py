@@ -3,22 +3,26 @@
 import numpy as np
 import pytest
 
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import Config, preset
-from dcgan_tf.datasets.batching import batches, chosen_images, epoch_order, gathered_on, steps_per_epoch
+from dcgan_tf.datasets.batching import batches, choose_images, epoch_order, gather_on, stack_steps, steps_per_epoch
 from dcgan_tf.errors import UserError
 
 
 def numbered(count):
-    """uint8 [count, 2, 2, 3]: image n holds n in its first two values."""
+    """Images uint8 [count, 2, 2, 3], of which image n holds n in its first two values, with the label -n."""
     images = np.zeros((count, 2, 2, 3), np.uint8)
     images[:, 0, 0, 0], images[:, 0, 0, 1] = np.divmod(np.arange(count), 256)
-    return images
+    return Batch(images, -np.arange(count, dtype=np.float32))
 
 
 def numbers(batch):
-    """int [d_steps, N]: which images a batch holds."""
-    batch = np.asarray(batch).astype(int)
-    return batch[..., 0, 0, 0] * 256 + batch[..., 0, 0, 1]
+    """int [d_steps, N]: which images a batch holds; their labels are theirs."""
+    images = np.asarray(batch.images).astype(int)
+    found = images[..., 0, 0, 0] * 256 + images[..., 0, 0, 1]
+    np.testing.assert_array_equal(batch.labels, -found)
+    assert np.asarray(batch.labels).dtype == np.float32
+    return found
 
 
 def seen(count, config, first, last):
@@ -71,7 +75,7 @@ def test_an_epoch_without_remainder_sees_every_image():
     assert sorted(np.concatenate(seen(64, Config(batch_size=8), 8, 16), axis=None)) == list(range(64))
 
 
-def test_the_order_hangs_on_seed_and_epoch_alone():
+def test_the_order_depends_on_seed_and_epoch_alone():
     order = epoch_order(3, 5, 1000)
     assert sorted(order) == list(range(1000))
     np.random.seed(1)
@@ -108,13 +112,21 @@ def test_pixels_arrive_unchanged_from_a_mapped_file(tmp_path):
     np.save(tmp_path / "images.npy", images)
     mapped = np.load(tmp_path / "images.npy", mmap_mode="r")
     config = Config(batch_size=10, seed=4)
-    (batch,) = batches(mapped, config, 2, 3)
-    assert batch.dtype == "uint8" and batch.shape == (1, 10, 32, 32, 1)
-    np.testing.assert_array_equal(batch[0], images[epoch_order(4, 0, 50)[20:30]])
+    (batch,) = batches(Batch.unlabelled(mapped), config, 2, 3)
+    assert batch.images.dtype == "uint8" and batch.images.shape == (1, 10, 32, 32, 1)
+    assert np.isnan(batch.labels).all() and batch.labels.shape == (1, 10)
+    np.testing.assert_array_equal(batch.images[0], images[epoch_order(4, 0, 50)[20:30]])
 
 
 def test_a_device_that_holds_the_images_gives_the_same_batches():
-    config, images = Config(batch_size=4, d_steps=2, seed=2), numbered(35)  # 4 steps of 8 in an epoch
-    held = [np.asarray(batch) for batch in gathered_on("CPU:0", images, chosen_images(35, config, 3, 9))]
-    np.testing.assert_array_equal(held, [np.asarray(batch) for batch in batches(images, config, 3, 9)])
-    assert held[0].dtype == np.uint8
+    config, data = Config(batch_size=4, d_steps=2, seed=2), numbered(35)  # 4 steps of 8 in an epoch
+    held = list(gather_on("CPU:0", data, choose_images(35, config, 3, 9)))
+    np.testing.assert_array_equal([numbers(batch) for batch in held], seen(35, config, 3, 9))
+    assert held[0].images.dtype == np.uint8
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_steps_of_one_call_are_stacked_in_order(count):
+    config = Config(batch_size=4, d_steps=2, seed=2)
+    stacked = stack_steps(batches(numbered(35), config, 0, 3), count)
+    np.testing.assert_array_equal(numbers(stacked), seen(35, config, 0, 3)[:count])

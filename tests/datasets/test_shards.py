@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import preset
 from dcgan_tf.datasets import decoding, packing
 from dcgan_tf.datasets.batching import batches
@@ -98,8 +99,12 @@ def test_a_set_in_parts_is_the_set_in_one_file(sets):
         assert parts.manifest[name] == one.manifest[name]
     np.testing.assert_array_equal(np.asarray(parts.training), one.training)
     np.testing.assert_array_equal(np.asarray(parts.held_out), one.held_out)
-    for a, b in zip(batches(parts.training, config["parts"], 0, 7), batches(one.training, config["one"], 0, 7)):
-        np.testing.assert_array_equal(a, b)
+    of_parts, of_one = (
+        batches(Batch(pack.training, pack.labels), config[name], 0, 7)
+        for name, pack in (("parts", parts), ("one", one))
+    )
+    for a, b in zip(of_parts, of_one, strict=True):
+        np.testing.assert_array_equal(a.images, b.images)
 
 
 def test_only_a_damaged_part_is_made_anew(sets):

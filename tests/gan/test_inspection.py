@@ -8,6 +8,7 @@ from dcgan_tf.config import preset
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.dcgan import DCGAN
 from tests import numpy_dcgan
+from tests.gan.stepping import make_steps
 
 SMALL = {"g_width": 4, "d_width": 4, "batch_size": 8, "latent_dim": 6, "image_size": 32}
 
@@ -17,9 +18,7 @@ def gan():
     """A few steps trained, so that moving statistics and betas are no longer the initial ones."""
     gan = DCGAN(preset("article", **SMALL, learning_rate=0.01))
     rng = np.random.default_rng(0)
-    for step in range(3):
-        batch = rng.integers(0, 256, (1, 8, 32, 32, 3), np.uint8)
-        gan.train_step(tf.constant(batch), tf.constant(step, tf.int64))
+    make_steps(gan, rng.integers(0, 256, (3, 1, 8, 32, 32, 3), np.uint8))
     return gan
 
 

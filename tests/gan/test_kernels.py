@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from dcgan_tf.backend import keras, tf
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import preset
+from dcgan_tf.distributed.replicas import compile_train_steps
 from dcgan_tf.gan import kernels, models
-from dcgan_tf.gan.dcgan import DCGAN, METRICS
+from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.run_metrics import STEP_NAMES
 from dcgan_tf.training.checkpoints import variables
 from experiments.recipes.parts import make
+from tests.gan.stepping import make_steps
 
 # Of the largest value. In bfloat16 the result is rounded once, by 2**-8 of a value at most; the sums are float32.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 2**-8}
@@ -311,9 +315,9 @@ def test_three_steps_with_either_kernels_agree(settings, monkeypatch):
     faster, plain = (small(**settings, kernels=name) for name in ("auto", "plain"))
     start = {name: v.numpy() for name, v in variables(plain).items()}
     for step, batches in enumerate(batches_of(plain.config, 3)):
-        ours, wanted = (gan.train_step(tf.constant(batches), tf.constant(step, tf.int64)) for gan in (faster, plain))
-        for name in METRICS:
-            assert float(ours[name]) == pytest.approx(float(wanted[name]), rel=1e-4), name
+        (ours,), (wanted,) = (make_steps(gan, [batches], first=step) for gan in (faster, plain))
+        for name in STEP_NAMES:
+            assert ours[name] == pytest.approx(wanted[name], rel=1e-4), name
     ours, wanted = variables(faster), variables(plain)
     assert ours.keys() == wanted.keys() == start.keys()
     for name, value in wanted.items():
@@ -326,11 +330,10 @@ def test_three_steps_with_either_kernels_agree(settings, monkeypatch):
 @pytest.mark.parametrize("kernels", ["auto", "plain"])
 def test_steps_in_one_call_are_the_same_steps_bit_for_bit(kernels):
     single, block = (small(kernels=kernels, d_steps=2, ema=0.9) for _ in range(2))
-    batches = tf.constant(batches_of(single.config, 3))
-    rows = [single.train_step(batches[k], tf.constant(7 + k, tf.int64)) for k in range(3)]
-    np.testing.assert_array_equal(
-        block.train_steps(batches, tf.constant(7, tf.int64)), [[row[name] for name in METRICS] for row in rows]
-    )
+    batches = batches_of(single.config, 3)
+    rows = [[step[name] for name in STEP_NAMES] for step in make_steps(single, batches, first=7)]
+    in_one_call = compile_train_steps(block)(Batch.unlabelled(np.stack(batches)), tf.constant(7, tf.int64))
+    np.testing.assert_array_equal(in_one_call, np.float32(rows))
     ours, wanted = variables(block), variables(single)
     assert ours.keys() == wanted.keys()
     for name, value in ours.items():

@@ -3,11 +3,17 @@
 import numpy as np
 import pytest
 
-from dcgan_tf.backend import tf
+from dcgan_tf.backend import keras, tf
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import preset
+from dcgan_tf.distributed.replicas import compile_train_step
 from dcgan_tf.gan.dcgan import DCGAN
+from dcgan_tf.gan.losses import LOSSES as BY_NAME
+from dcgan_tf.gan.losses import Loss, gradient_penalty
+from dcgan_tf.gan.models import to_float
 from dcgan_tf.training.checkpoints import variables
 from tests import numpy_dcgan
+from tests.gan.stepping import make_steps, noise_of
 
 LOSSES = ["non_saturating", "saturating", "lsgan", "hinge"]
 SCHEDULES = [(1, 2), (2, 1), (1, 1)]  # the article, the slides, the paper
@@ -27,26 +33,30 @@ def real_batches(config, rng) -> np.ndarray:
 
 
 def run_both(gan: DCGAN, loss: str, steps: int = 2):
-    """The same steps by both, from the same weights, images and z."""
+    """The same steps by both, from the same weights, images and noise."""
     config = gan.config
     rng = np.random.default_rng(5)
     oracle = {name: array.astype(np.float64) for name, array in weights_of(gan).items()}
     adam = numpy_dcgan.new_adam()
     for step in range(steps):
         reals = real_batches(config, rng)
-        zs = [gan.latent(tf.constant(step, tf.int64), config.batch_size, i).numpy() for i in range(config.d_steps)]
-        ours = gan.train_step(tf.constant(reals), tf.constant(step, tf.int64))
+        (ours,) = make_steps(gan, [reals], first=step)
         theirs = numpy_dcgan.train_step(
-            oracle, adam, [r / 127.5 - 1.0 for r in reals], zs, config.g_steps, loss,
+            oracle, adam, [r / 127.5 - 1.0 for r in reals], noise_of(gan, step), config.g_steps, loss,
+            flip=config.flip == "on", translate=config.augment == "translation",
             lr=config.learning_rate, beta1=config.beta1,
         )  # fmt: skip
-    return {name: float(v) for name, v in ours.items()}, theirs, oracle, adam
+    return ours, theirs, oracle, adam
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("d_steps, g_steps", SCHEDULES)
-def test_two_steps_agree_with_the_numpy_step(loss, d_steps, g_steps):
-    gan = small(loss=loss, d_steps=d_steps, g_steps=g_steps)
+AUGMENTED = {"flip": "on", "augment": "translation"}
+CASES = [(loss, *schedule, {}) for loss in LOSSES for schedule in SCHEDULES]
+CASES += [("non_saturating", *schedule, AUGMENTED) for schedule in SCHEDULES]
+
+
+@pytest.mark.parametrize("loss, d_steps, g_steps, augmented", CASES)
+def test_two_steps_agree_with_the_numpy_step(loss, d_steps, g_steps, augmented):
+    gan = small(loss=loss, d_steps=d_steps, g_steps=g_steps, **augmented)
     before = weights_of(gan)
     ours, theirs, oracle, adam = run_both(gan, loss)
 
@@ -90,7 +100,8 @@ def test_bfloat16_step_stays_near_the_float32_one_and_keeps_float32_variables():
     results = []
     for gan in (full, half):
         rng = np.random.default_rng(0)
-        results.append(gan.train_step(tf.constant(real_batches(gan.config, rng)), tf.constant(0, tf.int64)))
+        batch = Batch.unlabelled(real_batches(gan.config, rng))
+        results.append(compile_train_step(gan)(batch, tf.constant(0, tf.int64)))
     for name in ("d_loss", "g_loss"):
         assert float(results[1][name]) == pytest.approx(float(results[0][name]), rel=0.1)
         assert results[1][name].dtype == tf.float32
@@ -103,23 +114,20 @@ def test_bfloat16_step_stays_near_the_float32_one_and_keeps_float32_variables():
 
 def test_gradient_penalty_of_a_linear_critic_is_known():
     """For D(x) = a.x the gradient is a everywhere: the penalty is (|a| - 1)^2."""
-    gan = small(loss="wgan_gp")
     a = tf.constant(np.random.default_rng(1).normal(size=(32 * 32 * 3, 1)), tf.float32)
-    gan.discriminator = lambda x, training: tf.reshape(x, (x.shape[0], -1)) @ a
     real, fake = tf.random.stateless_normal((2, 8, 32, 32, 3), (1, 2))
-    penalty = gan.gradient_penalty(real, fake, tf.constant(0, tf.int64), 0)
+    draws = tf.random.stateless_uniform((8, 1, 1, 1), (3, 4))
+    penalty = gradient_penalty(lambda x, training: tf.reshape(x, (x.shape[0], -1)) @ a, real, fake, draws)
     assert float(penalty) == pytest.approx((float(tf.norm(a)) - 1) ** 2, rel=1e-4)
 
 
 def test_wgan_gp_adds_ten_times_the_penalty_and_trains_the_critic_towards_it():
     gan = small(loss="wgan_gp", learning_rate=1e-3)
-    rng = np.random.default_rng(0)
-    batch = tf.constant(real_batches(gan.config, rng))
-    penalties = []
-    for step in range(25):
-        m = gan.train_step(batch, tf.constant(step, tf.int64))
-        penalties.append(float(m["d_loss"] - m["d_loss_real"] - m["d_loss_fake"]) / 10)
-    assert min(penalties) >= 0
+    batch = real_batches(gan.config, np.random.default_rng(0))
+    steps = make_steps(gan, [batch] * 25)
+    for m in steps:
+        assert m["d_loss"] == pytest.approx(m["d_loss_real"] + m["d_loss_fake"] + m["d_penalty"], rel=1e-5)
+    penalties = [m["d_penalty"] / 10 for m in steps]
     assert np.mean(penalties[-5:]) < 0.5 * np.mean(penalties[:5])
 
 
@@ -131,28 +139,19 @@ def test_average_follows_the_closed_form():
     for average, start in zip(gan.ema_generator.variables, expected):
         np.testing.assert_array_equal(average.numpy(), start)  # one seed: it starts as the generator does
     for step, decay in enumerate((1 / 10, 2 / 11, 0.2, 0.2)):
-        gan.train_step(tf.constant(real_batches(gan.config, rng)), tf.constant(step, tf.int64))
+        make_steps(gan, [real_batches(gan.config, rng)], first=step)
         expected = [decay * e + (1 - decay) * v.numpy() for e, v in zip(expected, gan.generator.variables)]
     for average, wanted in zip(gan.ema_generator.variables, expected):
         np.testing.assert_allclose(average.numpy(), wanted, atol=1e-6)
 
 
-def test_latents_depend_on_seed_step_and_update_alone():
-    one, other, seeded = small(), small(), small(seed=1)
-    key = tf.constant(7, tf.int64)
-    np.testing.assert_array_equal(one.latent(key, 8), other.latent(key, 8))
-    for different in (one.latent(key, 8, 1), one.latent(key + 1, 8), seeded.latent(key, 8)):
-        assert np.abs(different - one.latent(key, 8)).max() > 0.1
-
-
 @pytest.mark.parametrize("latent, deviation", [("normal", 1.0), ("uniform", 1 / np.sqrt(3))])
-def test_latents_have_the_distribution_asked_for(latent, deviation):
-    gan = small(latent=latent, latent_dim=100)
-    for z in (gan.latent(tf.constant(3, tf.int64), 1000).numpy(), gan.sample_latents(1000, seed=3)):
-        assert z.shape == (1000, 100) and z.dtype == np.float32
-        assert z.mean() == pytest.approx(0, abs=5 * deviation / np.sqrt(z.size))
-        assert z.std() == pytest.approx(deviation, rel=0.01)
-        assert latent == "normal" or np.abs(z).max() <= 1
+def test_latents_to_sample_from_have_the_distribution_asked_for(latent, deviation):
+    z = small(latent=latent, latent_dim=100).sample_latents(1000, seed=3)
+    assert z.shape == (1000, 100) and z.dtype == np.float32
+    assert z.mean() == pytest.approx(0, abs=5 * deviation / np.sqrt(z.size))
+    assert z.std() == pytest.approx(deviation, rel=0.01)
+    assert latent == "normal" or np.abs(z).max() <= 1
 
 
 def test_an_image_does_not_change_when_more_are_drawn():
@@ -161,12 +160,64 @@ def test_an_image_does_not_change_when_more_are_drawn():
     assert gan.generate(0).shape == (0, 32, 32, 3)
 
 
-def test_half_of_the_real_images_are_mirrored_at_random():
-    gan = small(flip="on")
-    images = tf.constant(np.random.default_rng(0).standard_normal((400, 4, 4, 3)).astype("float32"))
-    flipped = gan.flipped(images, tf.constant(5, tf.int64), 0).numpy()
-    mirrored = np.array([np.array_equal(f, i[:, ::-1]) for f, i in zip(flipped, images.numpy())])
-    as_they_were = np.array([np.array_equal(f, i) for f, i in zip(flipped, images.numpy())])
-    assert (mirrored ^ as_they_were).all() and 150 < mirrored.sum() < 250
-    assert not np.array_equal(flipped, gan.flipped(images, tf.constant(6, tf.int64), 0).numpy())
-    assert small().flipped(images, 5, 0) is images
+# Other losses, without a touch to the step.
+
+
+class RelativisticPairing(Loss):
+    """Jolicoeur-Martineau 2019: each of D and G wants its side's logit above the other's."""
+
+    generator_needs_real = True
+
+    def discriminator_terms(self, real, fake):
+        return {"d_loss_real": tf.reduce_mean(tf.nn.softplus(fake.logits - real.logits))}
+
+    def generator_loss(self, fake, real):
+        return tf.reduce_mean(tf.nn.softplus(real.logits - fake.logits))
+
+
+class WithLabelHead(Loss):
+    """Cross-entropy, and an extra output of D that learns the real images' labels (degrees)."""
+
+    def discriminator_terms(self, real, fake):
+        terms = BY_NAME["non_saturating"].discriminator_terms(real, fake)
+        return terms | {"d_label": tf.reduce_mean(tf.square(real.extra["angle"][:, 0] - real.batch.labels))}
+
+    def generator_loss(self, fake, real):
+        return BY_NAME["non_saturating"].generator_loss(fake, real)
+
+
+def test_a_relativistic_loss_takes_both_sides():
+    """At equal logits each term is log 2; the step's own first values are the formula's of independent passes."""
+    gan = small(g_steps=1)
+    gan.loss = RelativisticPairing()
+    images, noise = real_batches(gan.config, np.random.default_rng(0)), noise_of(gan, 0)
+    fake = gan.generator(noise.z[0], training=True)
+    logits = [np.asarray(gan.discriminator(x, training=True)) for x in (to_float(images[0]), fake)]
+    (metrics,) = make_steps(gan, [images])
+    assert metrics["d_loss"] == pytest.approx(np.logaddexp(0, logits[1] - logits[0]).mean(), rel=1e-4)
+    # G's update saw D after its own: only that it is the softplus of both sides, below log 2 where G is ahead.
+    real, fake = (np.asarray(gan.discriminator(x, training=True)) for x in (to_float(images[0]), fake))
+    assert metrics["g_loss"] == pytest.approx(np.logaddexp(0, real - fake).mean(), rel=1e-4)
+
+
+def test_an_extra_output_of_d_and_the_labels_reach_the_loss():
+    gan = small(g_steps=1)
+    gan.loss, gan.discriminator = WithLabelHead(), TwoHeads(gan.discriminator)
+    labels = np.float32([[1, -2, 3, 4, 0, 0, 5, -6]])
+    (metrics,) = make_steps(gan, [real_batches(gan.config, np.random.default_rng(0))], labels=[labels])
+    assert metrics["d_label"] == pytest.approx(np.mean(labels**2), rel=1e-5)  # the new head says 0 degrees
+    parts = metrics["d_loss_real"] + metrics["d_loss_fake"] + metrics["d_label"]
+    assert metrics["d_loss"] == pytest.approx(parts, rel=1e-5)
+
+
+class TwoHeads:
+    """A discriminator whose last logit feeds a second output, "angle"."""
+
+    def __init__(self, plain):
+        self.plain, self.trainable_variables = plain, plain.trainable_variables
+        self.angle = keras.layers.Dense(1, kernel_initializer="zeros")
+        self.angle.build((None, 1))
+
+    def __call__(self, x, training):
+        logits = self.plain(x, training=training)
+        return {"logits": logits, "angle": self.angle(logits)}

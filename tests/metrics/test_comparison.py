@@ -16,6 +16,7 @@ from dcgan_tf.metrics.memorisation import copying, nearest
 from dcgan_tf.metrics.ms_ssim import pair_similarities, similarity
 from dcgan_tf.metrics.neighbours import neighbourhood_measures
 from dcgan_tf.metrics.results import HALVES, METRICS
+from dcgan_tf.run_metrics import SCORE_NAMES
 from tests.metrics.drawn import blurred, noisy, pictures
 
 RNG = np.random.default_rng(0)
@@ -211,7 +212,7 @@ class TestQuickScores:
         images = pictures(30, 1)
         scores = QuickScores(REFERENCE[:30], 3)
         first = scores(lambda n: images[:n])
-        assert tuple(first) == QuickScores.NAMES and set(first) <= set(METRICS)
+        assert tuple(first) == SCORE_NAMES and set(first) <= set(METRICS)
         assert scores(lambda n: images[:n]) == pytest.approx(first)
         assert QuickScores(REFERENCE[:30], 3)(lambda n: images[:n]) == pytest.approx(first)
 

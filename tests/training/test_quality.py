@@ -12,6 +12,7 @@ from dcgan_tf.config import Config
 from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.comparison import QuickScores
+from dcgan_tf.run_metrics import SCORE_NAMES
 from dcgan_tf.training import checkpoints, quality
 from dcgan_tf.training.loading import best
 from dcgan_tf.training.metrics_log import COLUMNS
@@ -39,8 +40,8 @@ def test_measured_after_every_fifth_step_and_the_last_and_nothing_learned_is_cha
     run = dcgan_tf.train(config, tmp_path / "run").directory.path
     assert [int(r["step"]) + 1 for r in rows(run) if r["frechet"]] == [5, 10, 12]
     for ours, theirs in zip(rows(run), rows(trained), strict=True):
-        assert all((ours[name] == "") == (ours["frechet"] == "") for name in QuickScores.NAMES)
-        assert ours == theirs | {name: ours[name] for name in QuickScores.NAMES}
+        assert all((ours[name] == "") == (ours["frechet"] == "") for name in SCORE_NAMES)
+        assert ours == theirs | {name: ours[name] for name in SCORE_NAMES}
     assert same_arrays(checkpoint(run, 12), checkpoint(trained, 12))
     assert [line.split(" time: ")[0] for line in (run / "train.log").read_text().splitlines()] == [
         line.split(" time: ")[0] for line in (trained / "train.log").read_text().splitlines()
@@ -48,7 +49,7 @@ def test_measured_after_every_fifth_step_and_the_last_and_nothing_learned_is_cha
     # The last measurement is of the generator in the last checkpoint, and of other z than those of the sample grid.
     gan = dcgan_tf.load(run)
     again = QuickScores(open_packed(config).training, config.seed)(lambda n: gan.generate(n, config.seed + 2**31))
-    assert {name: float(rows(run)[-1][name]) for name in QuickScores.NAMES} == pytest.approx(again, rel=1e-8)
+    assert {name: float(rows(run)[-1][name]) for name in SCORE_NAMES} == pytest.approx(again, rel=1e-8)
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ")]
     assert [line.split(":")[0] for line in said] == ["step 5", "step 10", "step 12"]
     assert said[0].startswith(f"step 5: Fréchet {float(rows(run)[4]['frechet']):.1f} (best), sliced Wasserstein ")

@@ -7,7 +7,7 @@ import pytest
 
 from dcgan_tf.config import preset
 from dcgan_tf.errors import UserError
-from dcgan_tf.gan.dcgan import METRICS
+from dcgan_tf.run_metrics import STEP_NAMES
 from dcgan_tf.training import step_log
 from dcgan_tf.training.metrics_log import Records, read_metrics
 from dcgan_tf.training.run_directory import RunDirectory
@@ -63,7 +63,7 @@ def log(tmp_path, clock):
 
 def rows(*steps):
     """float32 [steps, 8]: each metric of a step is the step's number."""
-    return np.repeat(np.float32(steps)[:, None], len(METRICS), axis=1)
+    return np.repeat(np.float32(steps)[:, None], len(STEP_NAMES), axis=1)
 
 
 def test_steps_wait_until_they_are_fetched_and_share_the_time(log, clock):
@@ -131,7 +131,7 @@ def test_the_score_stands_with_the_last_step(log):
 
 def test_a_loss_that_is_not_finite_stops_at_its_step_and_what_was_before_is_written(log):
     wrong = rows(5, 6, 7)
-    wrong[1, METRICS.index("g_loss")] = np.nan
+    wrong[1, STEP_NAMES.index("g_loss")] = np.nan
     log.add(5, wrong)
     with pytest.raises(UserError, match="stopped at step 6: g_loss not finite; there was no checkpoint yet"):
         log.fetch()

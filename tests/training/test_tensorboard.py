@@ -10,9 +10,9 @@ from tensorboard.util import tensor_util
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
-from dcgan_tf.metrics.comparison import QuickScores
+from dcgan_tf.run_metrics import SCORES, STEP_METRICS, STEP_NAMES
 from dcgan_tf.training import tensorboard as events_module
-from dcgan_tf.training.tensorboard import SCORE_TAGS, TAGS, Events
+from dcgan_tf.training.tensorboard import Events
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def gan(tiny_config):
 def write(folder, gan, first, last):
     with Events(folder, gan.config, first) as events:
         for step in range(first, last):
-            events.add_step(step, {name: float(step + i) for i, name in enumerate(TAGS)}, 100.0, gan)
+            events.add_step(step, {name: float(step + i) for i, name in enumerate(STEP_NAMES)}, 100.0, gan)
             if step % 7 == 0:
                 events.add_image(step, "samples", np.full((4, 4, 3), step, np.uint8))
         events.flush()
@@ -32,7 +32,9 @@ def write(folder, gan, first, last):
 def steps_of(folder) -> dict[str, list[int]]:
     read = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
     tags = read.Tags()["tensors"]
-    assert {"config", "samples", *TAGS.values()} < set(tags) and any(tag.startswith("weights_d/") for tag in tags)
+    assert {"config", "samples", *(metric.tag for metric in STEP_METRICS)} < set(tags) and any(
+        tag.startswith("weights_d/") for tag in tags
+    )
     return {tag: [event.step for event in read.Tensors(tag)] for tag in tags}
 
 
@@ -55,12 +57,11 @@ def test_what_came_after_the_checkpoint_is_removed(tmp_path, gan):
 
 
 def test_scores_and_sentences_are_in_it(tmp_path, gan):
-    assert set(SCORE_TAGS) == set(QuickScores.NAMES)
     with Events(tmp_path, gan.config, 0) as events:
-        events.add_scores(499, {name: float(i) for i, name in enumerate(SCORE_TAGS)})
+        events.add_scores(499, {metric.name: float(i) for i, metric in enumerate(SCORES)})
         events.add_text(499, "health", "all is well")
     read = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
-    for i, tag in enumerate(SCORE_TAGS.values()):
+    for i, (_, tag) in enumerate(SCORES):
         (event,) = read.Tensors(tag)
         assert event.step == 499 and tensor_util.make_ndarray(event.tensor_proto) == i
     (event,) = read.Tensors("health")

@@ -5,12 +5,15 @@ import pytest
 from scipy.special import log_expit
 
 from dcgan_tf.backend import tf
+from dcgan_tf.batch import Batch
 from dcgan_tf.config import preset
-from dcgan_tf.gan.dcgan import DCGAN, SHOWN_BY_G
+from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.losses import LOSSES
+from dcgan_tf.gan.train_step import update_generator
 from dcgan_tf.training import checkpoints
 from experiments.recipes import parts
 from experiments.recipes.parts import AUGMENTATIONS, DRAWS, diff_augment, make
+from tests.gan.stepping import make_steps, noise_of
 
 SMALL = {"g_width": 4, "d_width": 4, "batch_size": 8, "latent_dim": 6, "image_size": 32, "g_steps": 1}
 
@@ -21,10 +24,7 @@ def small(settings=None, **parts):
 
 def train(gan, steps):
     rng = np.random.default_rng(0)
-    for step in range(steps):
-        batch = rng.integers(0, 256, (gan.config.d_steps, 8, 32, 32, 3), np.uint8)
-        metrics = gan.train_step(tf.constant(batch), tf.constant(step, tf.int64))
-    return {name: float(value) for name, value in metrics.items()}
+    return make_steps(gan, rng.integers(0, 256, (steps, gan.config.d_steps, 8, 32, 32, 3), np.uint8))[-1]
 
 
 # Making.
@@ -231,36 +231,19 @@ def test_gradient_by_the_images_agrees_with_finite_differences(images, draws, po
     assert np.sum(gradient.astype(np.float64) * direction) == pytest.approx(slope, rel=1e-4, abs=1e-2)
 
 
-def test_augmentation_is_fixed_by_seed_step_and_part(images):
-    augment = "color,translation,cutout"
-    gan, again, seeded = small(augment=augment), small(augment=augment), small({"seed": 1}, augment=augment)
-    step = tf.constant(5, tf.int64)
-    first = gan.shown(images, step, 3)
-    np.testing.assert_array_equal(first, again.shown(images, step, 3))
-    for source, key, part in ((gan, step + 1, 3), (gan, step, 4), (seeded, step, 3)):
-        other = source.shown(images, key, part)
-        assert np.all(np.abs(first - other).max((1, 2, 3)) > 0.01)
-
-
-def test_no_two_updates_of_a_step_draw_the_same_numbers():
-    """What D is shown, real and generated, and what G shows: numbers of their own in every update."""
-    gan, parts = small({"d_steps": 3, "g_steps": 2}, augment="translation"), []
-    gan.shown = lambda images, step, part: parts.append(part) or images
-    train(gan, 1)  # 3 updates of D, 2 of G
-    assert len(parts) == len(set(parts)) == 3 * 2 + 2
-
-
 def test_generator_learns_through_the_augmentation():
     """G's gradient is that of the whole way z -> G -> augmentation -> D -> loss, under a single tape."""
     gan = small(augment="color,translation,cutout")
-    z, step = gan.latent(0, 8), tf.constant(4, tf.int64)
+    noise, batch = noise_of(gan, 4), Batch.unlabelled(np.zeros((8, 32, 32, 3), np.uint8))
+    z, draws = noise.z[0], noise.g[0].fake
+    assert draws.shape == (8, DRAWS)
     with tf.GradientTape() as tape:
-        shown = gan.shown(gan.generator(z, training=True), step, SHOWN_BY_G + 1)
-        loss = gan.loss.generator(gan.discriminator(shown, training=True))
+        changed = diff_augment(gan.generator(z, training=True), draws, ["color", "translation", "cutout"])
+        loss = gan.loss.generator(gan.discriminator(changed, training=True))
     wanted = tape.gradient(loss, gan.generator.get_layer("h1").kernel.value).numpy()
     with tf.GradientTape() as tape:
         fake = gan.generator(z, training=True)
-    metrics = gan.update_generator(fake, tape, step, 1)
+    metrics = update_generator(gan, batch, fake, tape, noise.g[0], average=lambda tensors: tensors)
     assert float(metrics["g_loss"]) == pytest.approx(float(loss), rel=1e-5)
     momentum = checkpoints.variables(gan)["g_optimizer/g_h1_kernel_momentum"].numpy()
     gradient = momentum / (1 - gan.config.beta1)  # Adam's first moment after one update
