@@ -1,4 +1,4 @@
-"""The commands' flags, made from `Config`, and how every command starts and ends.
+"""The commands' flags, made from their settings, and how every command starts and ends.
 
 TensorFlow is not imported here: `--help` and a bad flag answer in well under a second.
 """
@@ -11,8 +11,9 @@ import errno
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from absl import app, flags
 
@@ -20,41 +21,57 @@ from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
 from dcgan_tf.console import python
 from dcgan_tf.errors import UserError
+from dcgan_tf.settings import Settings, choices, describe_bounds
 
 FLAGS = flags.FLAGS
 _DEFINED: list[str] = []  # in the order that --help shows
+_FLAG_KINDS = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+S = TypeVar("S", bound=Settings)
 
 
 def define(name: str, default, help: str) -> None:
     """Define one flag of this command, typed by its default (None: a text)."""
-    kind = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
-    kind.get(type(default), flags.DEFINE_string)(name, default, help)
+    _FLAG_KINDS.get(type(default), flags.DEFINE_string)(name, default, help)
     _DEFINED.append(name)
 
 
-def define_config(*names: str) -> None:
-    """Define flags for the named fields of `Config` (none named: all), and `--preset`.
+def define_settings(settings: type[Settings], *names: str) -> None:
+    """Define a flag for each named field of a `Settings` class (none named: all).
 
-    A flag that is not given is None: its value is then the preset's.
+    A flag that is not given is None: its value is then the field's default, or the preset's.
     """
-    presets = "; ".join(f"{name}: {text}" for name, (text, _) in config_lib.PRESETS.items())
-    define("preset", "article", f"values for all settings, explicit flags win ({presets})")
-    for f in dataclasses.fields(Config):
-        if f.name == "preset" or (names and f.name not in names):
+    for field in dataclasses.fields(settings):
+        if names and field.name not in names:
             continue
-        allowed = f.metadata.get("one_of")
-        allows = ", ".join(map(str, allowed)) if allowed else config_lib.limits(f)
-        text = f.metadata["help"] + (f" [{allows}]" if allows else "") + f" (default: {f.default})"
-        kind = {int: flags.DEFINE_integer, float: flags.DEFINE_float}.get(type(f.default), flags.DEFINE_string)
-        kind(f.name, None, text)
-        _DEFINED.append(f.name)
+        choice = choices(settings, field.name)
+        allows = ", ".join(map(str, choice)) if choice else describe_bounds(field)
+        text = field.metadata["help"] + (f" [{allows}]" if allows else "")
+        text += f" (default: {field.default})" if field.default != "" else ""
+        _FLAG_KINDS.get(type(field.default), flags.DEFINE_string)(field.name, None, text)
+        _DEFINED.append(field.name)
 
 
-def given_config() -> Config:
+def read_settings(settings: type[S]) -> S:
+    """The settings with the flags that were given on the command line."""
+    return settings(**_given(settings))
+
+
+def define_config(*names: str) -> None:
+    """Define `--preset` and a flag for each named field of `Config` (none named: all)."""
+    presets = "; ".join(f"{name}: {text}" for name, (text, _) in config_lib.PRESETS.items())
+    define("preset", "article", f"values for all settings; explicit flags win ({presets})")
+    define_settings(Config, *(names or [f.name for f in dataclasses.fields(Config) if f.name != "preset"]))
+
+
+def read_config() -> Config:
     """The preset with the flags that were given on the command line."""
-    names = [f.name for f in dataclasses.fields(Config) if f.name in FLAGS]
-    given = {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
+    given = _given(Config)
     return config_lib.preset(given.pop("preset"), **given)
+
+
+def _given(settings: type[Settings]) -> dict[str, Any]:
+    names = [f.name for f in dataclasses.fields(settings) if f.name in FLAGS]
+    return {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
 
 
 def run(main: Callable[[], None], doc: str) -> None:
@@ -112,7 +129,14 @@ def this_command() -> str:
     given = [a for a in sys.argv[1:] if a.lstrip("-").partition("=")[0] != "fresh"]
     if "fresh" in FLAGS and FLAGS["fresh"].value and len(given) == len(sys.argv) - 1:
         given.append("--nofresh")  # it stands in a flagfile
-    return f"{python()} -m dcgan_tf.{Path(sys.argv[0]).stem} {shlex.join(given)}".rstrip()
+    command = Path(sys.argv[0]).stem.removeprefix("dcgan-").replace("-", "_")  # "train", or "dcgan-train" as a script
+    return f"{python()} -m dcgan_tf.{command} {shlex.join(given)}".rstrip()
+
+
+def print_paths(paths: Iterable[Path]) -> None:
+    """Print the files that a command wrote, one a line."""
+    for path in paths:
+        print(path)
 
 
 def _fail(sentence: str) -> None:

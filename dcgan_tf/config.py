@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 from dcgan_tf.errors import UserError
+from dcgan_tf.settings import Settings, check, closest, setting
 
-DATASETS = ("sully_chen", "synthetic_road", "lfw", "folder")
-LOSSES = ("non_saturating", "saturating", "lsgan", "hinge", "wgan_gp")
-INITIALIZERS = ("article", "paper", "he")
-PRECISIONS = ("float32", "bfloat16", "auto")
-KERNELS = ("auto", "plain")
-LATENTS = ("normal", "uniform")
-AUGMENTATIONS = ("none", "translation")
-UPSAMPLINGS = ("transposed", "resize")
-SWITCH = ("off", "on")
-STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
-IMAGE_SIZES = (32, 64, 128)
-PRESET_NAMES = ("article", "fast", "paper", "lfw", "quick", "stable")
-
-
-def setting(default, help: str, *, one_of=None, at_least=None, at_most=None, above=None, below=None, learned=True):
-    """One line of `Config`: its default, its meaning with unit, and what it allows.
-
-    `learned=False` marks a setting that changes only what is watched or how long the run goes on, not the
-    weights after step t: it may differ when a run is continued.
-    """
-    limits = {"one_of": one_of, "at_least": at_least, "at_most": at_most, "above": above, "below": below}
-    metadata = {"help": help, "learned": learned} | {k: v for k, v in limits.items() if v is not None}
-    return field(default=default, metadata=metadata)
+Dataset = Literal["sully_chen", "synthetic_road", "lfw", "folder"]
+LossName = Literal["non_saturating", "saturating", "lsgan", "hinge", "wgan_gp"]
+Precision = Literal["float32", "bfloat16", "auto"]
+PresetName = Literal["article", "fast", "paper", "lfw", "quick", "stable"]
+Switch = Literal["off", "on"]
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     """What a run is. `config.json` in the run folder is this, whole."""
 
-    preset: str = setting("article", "where the values come from that no flag gave", one_of=PRESET_NAMES, learned=False)
-    dataset: str = setting("sully_chen", "what to learn", one_of=DATASETS)
+    preset: PresetName = setting("article", "where the values come from that no flag gave", learned=False)
+    dataset: Dataset = setting("sully_chen", "what to learn")
     data_dir: str = setting("", "folder of the data set; empty: data/<dataset>", learned=False)
     cache_dir: str = setting("data/packed", "folder for decoded images, made once and kept", learned=False)
     num_images: int = setting(
@@ -59,58 +41,51 @@ class Config:
         at_least=0,
         at_most=0.5,
     )
-    image_size: int = setting(64, "height and width of the images, pixels", one_of=IMAGE_SIZES)
-    channels: int = setting(3, "3 for colour, 1 for grey", one_of=(1, 3))
+    image_size: Literal[32, 64, 128] = setting(64, "height and width of the images, pixels")
+    channels: Literal[1, 3] = setting(3, "3 for colour, 1 for grey")
 
     latent_dim: int = setting(100, "length of the latent vector z", at_least=1, at_most=4096)
-    latent: str = setting("normal", "distribution of z: normal N(0, 1) or uniform U[-1, 1]", one_of=LATENTS)
+    latent: Literal["normal", "uniform"] = setting("normal", "distribution of z: normal N(0, 1) or uniform U[-1, 1]")
     g_width: int = setting(64, "maps in the generator's last hidden layer", at_least=1, at_most=1024)
     d_width: int = setting(64, "maps in the discriminator's first layer", at_least=1, at_most=1024)
-    upsampling: str = setting(
+    upsampling: Literal["transposed", "resize"] = setting(
         "transposed",
         "how the generator doubles maps: 5x5 transposed convolutions, or 3x3 resize-convolutions (no checkerboard)",
-        one_of=UPSAMPLINGS,
     )
-    initializer: str = setting("article", "weights at the start: Glorot, N(0, 0.02), He", one_of=INITIALIZERS)
+    initializer: Literal["article", "paper", "he"] = setting("article", "weights at the start: Glorot, N(0, 0.02), He")
 
     batch_size: int = setting(64, "images per update, of all devices together", at_least=2, at_most=65536)
     epochs: int = setting(30, "passes over the data set", at_least=1, learned=False)
     max_steps: int = setting(0, "stop after this many steps in all; 0: only epochs count", at_least=0, learned=False)
     d_steps: int = setting(1, "discriminator updates per step, each with its own batch and z", at_least=1, at_most=100)
     g_steps: int = setting(2, "generator updates per step (the article: 2)", at_least=1, at_most=100)
-    loss: str = setting("non_saturating", "GAN loss", one_of=LOSSES)
-    augment: str = setting(
+    loss: LossName = setting("non_saturating", "GAN loss")
+    augment: Literal["none", "translation"] = setting(
         "none",
         "what D is shown, real and generated images alike: none, as they are; translation, moved at random by up to an "
         "eighth of the side (DiffAugment)",
-        one_of=AUGMENTATIONS,
     )
-    flip: str = setting(
-        "off", "mirror half of the real images, drawn anew at each step: faces, not roads", one_of=SWITCH
-    )
+    flip: Switch = setting("off", "mirror half of the real images, drawn anew at each step: faces, not roads")
     learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
     ema: float = setting(
         0.0, "decay per step of the averaged generator, after rising from 1/10; 0: none is kept", at_least=0, below=1
     )
-    precision: str = setting(
+    precision: Precision = setting(
         "float32",
         "type that layers compute in; weights, batch norm statistics, logits and losses stay float32; auto: bfloat16 "
         "where a matrix product is faster in it, tried once when the run begins",
-        one_of=PRECISIONS,
     )
-    kernels: str = setting(
+    kernels: Literal["auto", "plain"] = setting(
         "auto",
         "how layers compute: auto, in the form that is fastest here; plain, as Keras does (equal up to rounding)",
-        one_of=KERNELS,
     )
-    xla: str = setting("off", "compile the step with XLA, which draws other z; on a GPU not measured", one_of=SWITCH)
-    strategy: str = setting(
+    xla: Switch = setting("off", "compile the step with XLA, which draws other z; on a GPU not measured")
+    strategy: Literal["auto", "one", "mirrored", "multi_worker"] = setting(
         "auto",
         "who trains: one device, mirrored (all GPUs of this machine), multi_worker (the machines of TF_CONFIG or "
         "Slurm), auto (what there is); they share out each batch, with the same result up to rounding",
-        one_of=STRATEGIES,
         learned=False,
     )
     steps_per_call: int = setting(
@@ -135,8 +110,9 @@ class Config:
     histogram_every: int = setting(500, "steps between weight histograms in TensorBoard", at_least=1, learned=False)
 
     def __post_init__(self) -> None:
-        for f in dataclasses.fields(self):
-            object.__setattr__(self, f.name, checked(f, getattr(self, f.name)))
+        super().__post_init__()
+        _check_crop(self.crop)
+        parse_grid(self.sample_grid)
 
     @property
     def resolved_data_dir(self) -> str:
@@ -174,38 +150,6 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
 
-def checked(f: dataclasses.Field, value: Any) -> Any:
-    """`value` in the field's type, or a UserError that names the flag and what it allows."""
-    kind, allows, flag = type(f.default), f.metadata, f"--{f.name}"
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:
-        raise UserError(f"{flag}={value}: {'a number' if kind is not str else 'a text'} is needed.")
-    if "one_of" in allows and value not in allows["one_of"]:
-        hint = _closest(value, allows["one_of"]) if kind is str else ""
-        raise UserError(f"{flag}={value}: unknown; it can be {_listed(allows['one_of'])}.{hint}")
-    good = (
-        (kind is str or value - value == 0)  # neither nan nor infinite
-        and value >= allows.get("at_least", value)
-        and value <= allows.get("at_most", value)
-        and ("above" not in allows or value > allows["above"])
-        and ("below" not in allows or value < allows["below"])
-    )
-    if not good:
-        raise UserError(f"{flag}={value}: it must be {limits(f)}.")
-    if f.name == "crop":
-        _check_crop(value)
-    if f.name == "sample_grid":
-        parse_grid(value)
-    return value
-
-
-def limits(f: dataclasses.Field) -> str:
-    """What a setting allows, in words: "at least 1 and at most 100"."""
-    words = {"at_least": "at least", "at_most": "at most", "above": "above", "below": "below"}
-    return " and ".join(f"{words[k]} {f.metadata[k]:,}" for k in words if k in f.metadata)
-
-
 def parse_grid(text: str, flag: str = "--sample_grid") -> tuple[int, int]:
     """ "8x8" as (rows, columns)."""
     rows, _, columns = text.partition("x")
@@ -220,18 +164,8 @@ def _check_crop(value: str) -> None:
     raise UserError(f"--crop={value}: it can be a positive number of pixels, square, none or auto.")
 
 
-def _listed(values) -> str:
-    *most, last = [str(v) for v in values]
-    return f"{', '.join(most)} or {last}" if most else last
-
-
-def _closest(value: str, values) -> str:
-    near = difflib.get_close_matches(value, values, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
-
-
 # What each preset is for, and what differs from the article's values.
-PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
+PRESETS: dict[PresetName, tuple[str, dict[str, Any]]] = {
     "article": ("rows A1-A9, float32; exactly with --held_out=0, as the article trained on every image", {}),
     "fast": ("the article's networks and algorithm, in bfloat16 compute where that is faster", {"precision": "auto"}),
     "paper": (
@@ -271,7 +205,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
-assert tuple(PRESETS) == PRESET_NAMES
+assert set(PRESETS) == set(get_args(PresetName))
 
 
 def preset(name: str, **overrides: Any) -> Config:
@@ -285,10 +219,10 @@ def preset(name: str, **overrides: Any) -> Config:
       UserError: unknown preset or field, or a value out of range.
     """
     known = {f.name: f for f in dataclasses.fields(Config)}
-    checked(known["preset"], name)
+    check(known["preset"], name, get_args(PresetName))
     for given in overrides:
         if given not in known:
-            raise UserError(f"{given}: no such setting.{_closest(given, known)}")
+            raise UserError(f"{given}: no such setting.{closest(given, known)}")
     return Config(**(PRESETS[name][1] | {"preset": name} | overrides))
 
 

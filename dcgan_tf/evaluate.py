@@ -6,29 +6,24 @@ python -m dcgan_tf.evaluate --real=my/photos --fake=my/pictures
 """
 
 from dcgan_tf import cli
-
-cli.define("run", "", "folder of the run (default: the newest in runs/)")
-cli.define("checkpoint", "last", "last, best, or the number of steps of a saved checkpoint")
-cli.define("real", "", "folder of real images, in place of the run's data set")
-cli.define("fake", "", "folder of images to measure, in place of the run's generator")
-cli.define("num_images", 2000, "images of each kind; as many as there are, if there are fewer")
-cli.define("seed", 0, "fixes which images are drawn, and everything random of the metrics")
-cli.define("inception", "", "weights of the Inception network, classify_image_graph_def.pb, for FID and KID")
-cli.define("image_size", 0, "height and width that two folders are compared at, 0 for 64; a run has its own")
-cli.define("output", "", "folder for the results (default: below evaluation/ in the run, or here)")
+from dcgan_tf.evaluation.options import EvaluateOptions
 
 
 def main() -> None:
-    given = cli.FLAGS
-    from dcgan_tf.evaluation import evaluate, sets
+    """Measure what the flags ask for, print the table and the files."""
+    options = cli.read_settings(EvaluateOptions)
+    from dcgan_tf.evaluation.evaluate import evaluate
 
-    names = ("run", "checkpoint", "real", "fake", "num_images", "seed", "inception", "image_size")
-    request = sets.Request(**{name: given[name].value for name in names})
-    evaluation, written = evaluate.evaluate(request, given.output or None)
+    evaluation, written = evaluate(options)
     print(evaluation.table())
-    for path in written:
-        print(path)
+    cli.print_paths(written)
+
+
+def run() -> None:
+    """The command."""
+    cli.define_settings(EvaluateOptions)
+    cli.run(main, __doc__)
 
 
 if __name__ == "__main__":
-    cli.run(main, __doc__)
+    run()

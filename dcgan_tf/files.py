@@ -74,3 +74,13 @@ def _alive(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def check_output(folder: str) -> None:
+    """Refuse an `--output` that is a file; "" is no folder yet.
+
+    Raises:
+      UserError: a file stands there.
+    """
+    if folder and os.path.exists(folder) and not os.path.isdir(folder):
+        raise UserError(f"--output={folder}: a file stands where a folder is needed; choose another one.")

@@ -15,17 +15,10 @@ SETTINGS = (
     *("seed", "sample_grid"),
 )
 
-cli.define_config(*SETTINGS)
-cli.define("download", False, "download the set first, if it is not there (sully_chen, lfw)")
-cli.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
-cli.define("url", "", "a mirror's address of the archive, in place of the known one")
-cli.define("sha256", "", "SHA-256 of the archive, checked if given")
-cli.define("check", False, "print what the set holds, and write a picture of random samples")
-cli.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")
-
 
 def main() -> None:
-    config, given = cli.given_config(), cli.FLAGS
+    """Download or draw, decode and check what the flags ask for."""
+    config, given = cli.read_config(), cli.FLAGS
     from dcgan_tf.datasets import packing, preparing
 
     if given.download:
@@ -40,5 +33,17 @@ def main() -> None:
         print(f"  random samples: {picture}")
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command."""
+    cli.define_config(*SETTINGS)
+    cli.define("download", False, "download the set first, if it is not there (sully_chen, lfw)")
+    cli.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
+    cli.define("url", "", "a mirror's address of the archive, in place of the known one")
+    cli.define("sha256", "", "SHA-256 of the archive, checked if given")
+    cli.define("check", False, "print what the set holds, and write a picture of random samples")
+    cli.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")
     cli.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -9,13 +9,10 @@ import sys
 
 from dcgan_tf import cli
 
-cli.define_config()
-cli.define("run_dir", "", "folder of the run (default: runs/<dataset>-<preset>)")
-cli.define("fresh", False, "start over; an old run in the folder is moved aside, not deleted")
-
 
 def main() -> None:
-    config = cli.given_config()
+    """Train the run that the flags describe and print what there is to look at."""
+    config = cli.read_config()
     from dcgan_tf.training import loop
 
     run = loop.train(config, cli.FLAGS.run_dir or None, cli.FLAGS.fresh)
@@ -25,5 +22,13 @@ def main() -> None:
         sys.exit(128 + run.signal)
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command."""
+    cli.define_config()
+    cli.define("run_dir", "", "folder of the run (default: runs/<dataset>-<preset>)")
+    cli.define("fresh", False, "start over; an old run in the folder is moved aside, not deleted")
     cli.run(main, __doc__)
+
+
+if __name__ == "__main__":
+    run()

@@ -126,7 +126,7 @@ class Workers:
             ) from None
 
 
-def chosen(config: Config) -> Workers:
+def choose_workers(config: Config) -> Workers:
     """The workers of `config.strategy`. With several machines it waits until all of them are there.
 
     To be called before anything else of TensorFlow is: several machines are set up at its start.

@@ -9,19 +9,19 @@ import numpy as np
 
 from dcgan_tf.console import Progress, say
 from dcgan_tf.errors import UserError
+from dcgan_tf.evaluation.options import EvaluateOptions
 from dcgan_tf.evaluation.page import save_quality_page
-from dcgan_tf.evaluation.sets import Request, Sets, open_sets, run_of, shuffled, spooled
-from dcgan_tf.files import write_error, write_text
+from dcgan_tf.evaluation.sets import Sets, open_sets, run_of, shuffled, spooled
+from dcgan_tf.files import check_output, write_error, write_text
 from dcgan_tf.metrics.memorisation import Nearest, nearest
 from dcgan_tf.metrics.results import HALVES, LEAST_IMAGES, Column, Evaluation
 
 
-def evaluate(request: Request, output: str | None = None) -> tuple[Evaluation, list[Path]]:
+def evaluate(options: EvaluateOptions) -> tuple[Evaluation, list[Path]]:
     """Measure, and write `evaluation.json`, `evaluation.csv` and `evaluation.png`.
 
-    Args:
-      request: what to compare.
-      output: folder for the files; None: `evaluation/step-N` in the run, or `evaluation/NAME-against-NAME` for folders.
+    They go to `options.output`; if that is empty to `evaluation/step-N` in the run, or, of two folders, to
+    `evaluation/NAME-against-NAME`.
 
     Returns:
       the result and the files written.
@@ -29,14 +29,13 @@ def evaluate(request: Request, output: str | None = None) -> tuple[Evaluation, l
     Raises:
       UserError: no such run, checkpoint, folder or weights file, too few images, or the disk does not allow it.
     """
-    if output and Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"--output={output}: a file stands where a folder is needed; choose another one.")
+    check_output(options.output)
     inception = None
-    if request.inception:  # first: a wrong path is said before anything takes its time
+    if options.inception:  # first: a wrong path is said before anything takes its time
         from dcgan_tf.metrics.inception import InceptionFeatures
 
-        inception = InceptionFeatures(request.inception)
-    run, config = run_of(request)
+        inception = InceptionFeatures(options.inception)
+    run, config = run_of(options)
     cache = Path(config.cache_dir)
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -45,9 +44,9 @@ def evaluate(request: Request, output: str | None = None) -> tuple[Evaluation, l
     except OSError as error:
         raise write_error(error, cache) from error
     with spool:
-        sets = open_sets(request, run, config, Path(spool.name))
-        evaluation = _measured(request, sets, inception, Path(spool.name))
-        folder = Path(output) if output else sets.folder
+        sets = open_sets(options, run, config, Path(spool.name))
+        evaluation = _measured(options, sets, inception, Path(spool.name))
+        folder = Path(options.output) if options.output else sets.folder
         files = [folder / f"evaluation.{kind}" for kind in ("json", "csv", "png")]
         write_text(files[0], evaluation.to_json())
         write_text(files[1], evaluation.to_csv())
@@ -55,19 +54,19 @@ def evaluate(request: Request, output: str | None = None) -> tuple[Evaluation, l
     return evaluation, files
 
 
-def _measured(request: Request, sets: Sets, inception, spool: Path) -> Evaluation:
+def _measured(options: EvaluateOptions, sets: Sets, inception, spool: Path) -> Evaluation:
     from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
 
     training, unseen, fakes = sets.real.training, sets.real.held_out, sets.images
-    count = min(request.num_images, len(training), len(fakes))
+    count = min(options.num_images, len(training), len(fakes))
     if count < LEAST_IMAGES:
         raise UserError(
             f"{len(training):,} real images besides those held out, and {len(fakes):,} others: at least "
             f"{LEAST_IMAGES} of each are needed."
         )
-    if count < request.num_images:
-        say(f"{count:,} images of each are compared, not {request.num_images:,}: there are no more.")
+    if count < options.num_images:
+        say(f"{count:,} images of each are compared, not {options.num_images:,}: there are no more.")
     if inception and count <= inception.dimension:
         say(
             f"{count:,} images are few for FID, which has {inception.dimension:,} features: its bias is large; see KID."
@@ -78,8 +77,8 @@ def _measured(request: Request, sets: Sets, inception, spool: Path) -> Evaluatio
         at_held_out = 0
 
     # All in random order: the first n of a sample are a sample too.
-    chosen_real = spooled(spool / "real", training, shuffled(len(training), count, request.seed))
-    unseen = unseen[shuffled(len(unseen), at_held_out, request.seed)]
+    chosen_real = spooled(spool / "real", training, shuffled(len(training), count, options.seed))
+    unseen = unseen[shuffled(len(unseen), at_held_out, options.seed)]
     fakes = fakes[:count]
     with Progress("looking for copies", count + at_held_out) as shown:
         fakes_nearest = nearest(fakes, training, shown)
@@ -96,7 +95,7 @@ def _measured(request: Request, sets: Sets, inception, spool: Path) -> Evaluatio
         return Sample(images, features, near and near.distance, seen)
 
     reference, generated = sample(chosen_real), sample(fakes, fakes_nearest)
-    what = "measured" if request.fake else "generated"
+    what = "measured" if options.fake else "generated"
     comparisons = [(what, generated, count)]
     if at_held_out:
         if at_held_out < count:  # the biased metrics compare at equal numbers only
@@ -107,9 +106,9 @@ def _measured(request: Request, sets: Sets, inception, spool: Path) -> Evaluatio
         for what, images, n in comparisons:
             first = slice(0, n)
             unseen_distances = unseen_nearest and unseen_nearest.distance
-            metrics = compare(reference.part(first), images.part(first), unseen_distances, request.seed, shown)
+            metrics = compare(reference.part(first), images.part(first), unseen_distances, options.seed, shown)
             columns.append(Column(what, n, metrics))
-    about = sets.about | {"seed": request.seed, "features": network.name, "resamples": HALVES}
+    about = sets.about | {"seed": options.seed, "features": network.name, "resamples": HALVES}
     if inception:
         about |= {"inception": inception.name, "inception_sha256": inception.sha256}
     return Evaluation(about, columns, fakes, unseen, training, fakes_nearest, unseen_nearest)

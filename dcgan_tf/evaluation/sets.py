@@ -12,49 +12,11 @@ import numpy as np
 from dcgan_tf.config import Config, preset
 from dcgan_tf.console import Progress, say
 from dcgan_tf.datasets.packing import Packed, find_packed, open_packed
-from dcgan_tf.errors import UserError
+from dcgan_tf.evaluation.options import EvaluateOptions
 from dcgan_tf.files import write_error
-from dcgan_tf.metrics.results import LEAST_IMAGES
-from dcgan_tf.training.run_directory import RunDirectory, chosen
+from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
 PIECE = 256  # images generated, or read and written, at a time
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be measured; checked when made.
-
-    Attributes:
-      run, checkpoint: whose images; see `loading.load`. Not looked at where `real` and `fake` are both given.
-      real: folder of real images in place of the run's data set.
-      fake: folder of images to measure in place of the run's generator.
-      num_images: how many of each; as many as there are, if there are fewer.
-      seed: fixes the latents, the samples, and everything random of the metrics.
-      inception: weights file of the Inception network, for FID and KID; "": without.
-      image_size: pixels that two folders are compared at, 0 for 64; a run has its own.
-    """
-
-    run: str = ""
-    checkpoint: str = "last"
-    real: str = ""
-    fake: str = ""
-    num_images: int = 2000
-    seed: int = 0
-    inception: str = ""
-    image_size: int = 0
-
-    def __post_init__(self) -> None:
-        if self.num_images < LEAST_IMAGES:
-            raise UserError(f"--num_images={self.num_images}: at least {LEAST_IMAGES} are needed.")
-        if self.seed < 0:
-            raise UserError(f"--seed={self.seed}: it must be at least 0.")
-        if self.image_size and not (self.real and self.fake):
-            raise UserError(
-                f"--image_size={self.image_size}: it is for two folders, --real and --fake; a run has its own."
-            )
-        for flag, folder in (("real", self.real), ("fake", self.fake)):
-            if folder and not Path(folder).is_dir():
-                raise UserError(f"--{flag}={folder}: not a folder.")
 
 
 @dataclass(frozen=True)
@@ -74,47 +36,47 @@ class Sets:
     folder: Path
 
 
-def run_of(request: Request) -> tuple[RunDirectory | None, Config]:
+def run_of(options: EvaluateOptions) -> tuple[RunDirectory | None, Config]:
     """The run and its config; for two folders None and the config that they are read with.
 
     Raises:
       UserError: no such run.
     """
-    if request.real and request.fake:
-        return None, preset("article", image_size=request.image_size or 64)
-    run = chosen(request.run)
+    if options.real and options.fake:
+        return None, preset("article", image_size=options.image_size or 64)
+    run = choose_run(options.run)
     return run, run.config()
 
 
-def open_sets(request: Request, run: RunDirectory | None, config: Config, spool: Path) -> Sets:
+def open_sets(options: EvaluateOptions, run: RunDirectory | None, config: Config, spool: Path) -> Sets:
     """Load, generate and pack what is to be compared; `spool` is a folder for what need not fit into memory.
 
     Raises:
       UserError: no such checkpoint, or a set that cannot be used.
     """
     gan = None
-    if not request.fake:  # first: a wrong checkpoint is said before a set is packed
+    if not options.fake:  # first: a wrong checkpoint is said before a set is packed
         from dcgan_tf.training.loading import load_with_step
 
-        gan, step = load_with_step(run.path, request.checkpoint)
-    if request.real:
-        real, name = open_packed(_real_config(request.real, run, config)), request.real
+        gan, step = load_with_step(run.path, options.checkpoint)
+    if options.real:
+        real, name = open_packed(_real_config(options.real, run, config)), options.real
     else:
         real, name = _learned_from(run, config), f"{config.dataset} ({config.resolved_data_dir})"
     settings = {key: real.manifest[key] for key in ("image_size", "channels", "crop", "split")}
     about = {"real": name, **settings, "real_held_out": len(real.held_out)}
 
     parent = run.path / "evaluation" if run else Path("evaluation")
-    against = f"-against-{Path(request.real).resolve().name}" if request.real else ""
+    against = f"-against-{Path(options.real).resolve().name}" if options.real else ""
     if gan is None:
-        images = open_packed(_measured_config(request.fake, config)).images
-        rows = shuffled(len(images), request.num_images, request.seed)
+        images = open_packed(_measured_config(options.fake, config)).images
+        rows = shuffled(len(images), options.num_images, options.seed)
         images = spooled(spool / "images", images, rows)
         return Sets(
-            real, images, about | {"images": request.fake}, parent / (Path(request.fake).resolve().name + against)
+            real, images, about | {"images": options.fake}, parent / (Path(options.fake).resolve().name + against)
         )
-    count = min(request.num_images, len(real.training))
-    images = written(spool / "images", _generated(gan, count, request.seed), real.images.shape[1:])
+    count = min(options.num_images, len(real.training))
+    images = written(spool / "images", _generated(gan, count, options.seed), real.images.shape[1:])
     return Sets(real, images, about | {"run": str(run.path), "step": step}, parent / f"step-{step}{against}")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.inpainting.blending import blend
-from dcgan_tf.inpainting.options import BLENDS, LOSSES, OPTIMIZERS
+from dcgan_tf.inpainting.options import SearchOptions
 from dcgan_tf.inpainting.search import Found, search
 
 
@@ -56,14 +56,7 @@ def complete(
     Raises:
       UserError: a choice that there is not, shapes that do not fit, or an image without hole or with nothing known.
     """
-    for flag, value, allowed in (
-        ("loss", loss, LOSSES), ("optimizer", optimizer, OPTIMIZERS), ("blend", blending, BLENDS)
-    ):  # fmt: skip
-        if value not in allowed:
-            raise UserError(f"--{flag}={value}: it can be {', '.join(allowed)}.")
-    for flag, value in (("iterations", iterations), ("restarts", restarts)):
-        if value < 1:
-            raise UserError(f"--{flag}={value}: it must be at least 1.")
+    SearchOptions(loss, optimizer, iterations, restarts, blending, seed)  # checks them
     c = gan.config
     if images.dtype != np.uint8 or images.shape[1:] != (c.image_size, c.image_size, c.channels) or not len(images):
         wanted = f"uint8 [N, {c.image_size}, {c.image_size}, {c.channels}], N at least 1"

@@ -12,18 +12,18 @@ import numpy as np
 from dcgan_tf.console import say
 from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.datasets.regions import Region
-from dcgan_tf.errors import UserError
-from dcgan_tf.files import write_text
+from dcgan_tf.files import check_output, write_text
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.inpainting import baselines
 from dcgan_tf.inpainting.completing import Completion, complete
-from dcgan_tf.inpainting.inputs import Request, check_holes, held_out_images, hole_in, own_pictures, read_mask
+from dcgan_tf.inpainting.inputs import check_holes, held_out_images, hole_in, own_pictures, read_mask
 from dcgan_tf.inpainting.masks import importance
+from dcgan_tf.inpainting.options import InpaintOptions
 from dcgan_tf.inpainting.pictures import masked, save_search, save_sheet
 from dcgan_tf.inpainting.scores import NAMES, scores
 from dcgan_tf.pictures.grids import save_png
 from dcgan_tf.training import loading
-from dcgan_tf.training.run_directory import chosen
+from dcgan_tf.training.run_directory import choose_run
 
 SHOWN = 12  # images of a sheet
 ANIMATED = 8
@@ -32,41 +32,36 @@ FRAMES = 24
 STRANGE = 24.0
 
 
-def inpaint(request: Request, output: str | None = None) -> tuple[str, list[Path]]:
-    """Fill the holes; returns a table of scores and what was written.
-
-    Args:
-      request: what is wanted.
-      output: folder for the results; None: `inpainting/step-N` in the run.
+def inpaint(options: InpaintOptions) -> tuple[str, list[Path]]:
+    """Fill the holes; returns a table of scores and the files written.
 
     Raises:
       UserError: no such run, checkpoint or image, a mask without hole or of nothing but hole, or the disk does not
         allow it.
     """
-    if output and Path(output).exists() and not Path(output).is_dir():
-        raise UserError(f"--output={output}: a file stands where a folder is needed; choose another one.")
-    drawn = read_mask(request.mask_image) if request.mask_image else None
-    gan, step = loading.load_with_step(request.run or None, request.checkpoint)
-    folder = Path(output) if output else chosen(request.run).path / "inpainting" / f"step-{step}"
-    packed = open_packed(gan.config) if request.benchmark or not request.images else None
-    if request.images:
-        regions = own_pictures(request.images, gan.config)
+    check_output(options.output)
+    drawn = read_mask(options.mask_image) if options.mask_image else None
+    gan, step = loading.load_with_step(options.run or None, options.checkpoint)
+    folder = Path(options.output) if options.output else choose_run(options.run).path / "inpainting" / f"step-{step}"
+    packed = open_packed(gan.config) if options.benchmark or not options.images else None
+    if options.images:
+        regions = own_pictures(options.images, gan.config)
     else:
-        regions = held_out_images(packed, gan.config, request)
+        regions = held_out_images(packed, gan.config, options)
     seen = np.stack([region.seen() for region in regions])
 
     rows, written, unlike = [], [], []
-    for name in request.masks():
-        holes = [hole_in(name, region, drawn, request.seed + i) for i, region in enumerate(regions)]
+    for name in options.mask_names:
+        holes = [hole_in(name, region, drawn, options.seed + i) for i, region in enumerate(regions)]
         known = np.stack([region.known(hole) for region, hole in zip(regions, holes)])
         check_holes(regions, holes, known, name)
         completion = complete(
-            gan, seen, known, request.loss, request.iterations, request.restarts, request.optimizer, request.blend,
-            request.seed,
+            gan, seen, known, options.loss, options.iterations, options.restarts, options.optimizer, options.blend,
+            options.seed,
         )  # fmt: skip
         unlike.append(_unlikeness(seen, known, completion))
         methods = {"dcgan": completion.images}
-        if request.benchmark:
+        if options.benchmark:
             kinds = baselines.available()
             methods |= {kind: baselines.fill(kind, seen, known, packed.training) for kind in kinds}
         for method, images in methods.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -15,50 +14,7 @@ from dcgan_tf.datasets.packing import Packed
 from dcgan_tf.datasets.regions import Region, open_region
 from dcgan_tf.errors import UserError
 from dcgan_tf.inpainting import masks
-from dcgan_tf.inpainting.options import BLENDS, LOSSES, OPTIMIZERS
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is wanted, as the flags of `dcgan_tf.inpaint` have it; checked when made."""
-
-    run: str = ""
-    checkpoint: str = "last"
-    images: str = ""
-    num_images: int = 16
-    mask: str = "centre"
-    mask_image: str = ""
-    loss: str = "paper"
-    optimizer: str = "adam"
-    iterations: int = 500
-    restarts: int = 4
-    blend: str = "poisson"
-    seed: int = 0
-    benchmark: bool = False
-
-    def __post_init__(self) -> None:
-        for flag, value, least in (
-            ("num_images", self.num_images, 1), ("iterations", self.iterations, 1), ("restarts", self.restarts, 1),
-            ("seed", self.seed, 0),
-        ):  # fmt: skip
-            if value < least:
-                raise UserError(f"--{flag}={value}: it must be at least {least}.")
-        for flag, value, allowed in (
-            ("loss", self.loss, LOSSES), ("optimizer", self.optimizer, OPTIMIZERS), ("blend", self.blend, BLENDS)
-        ):  # fmt: skip
-            if value not in allowed:
-                raise UserError(f"--{flag}={value}: it can be {', '.join(allowed)}.")
-        for name in self.masks():
-            if name not in ("alpha", "image"):
-                masks.make(name, 64)
-        if "alpha" in self.masks() and not self.images:
-            raise UserError("--mask=alpha: it needs pictures of your own, with --images.")
-
-    def masks(self) -> list[str]:
-        """The masks by name; "image": that of `mask_image`."""
-        if self.benchmark:
-            return list(masks.MASKS)
-        return ["image"] if self.mask_image else self.mask.split(",")
+from dcgan_tf.inpainting.options import InpaintOptions
 
 
 def own_pictures(given: str, config: Config) -> list[Region]:
@@ -81,20 +37,20 @@ def own_pictures(given: str, config: Config) -> list[Region]:
     return regions
 
 
-def held_out_images(packed: Packed, config: Config, request: Request) -> list[Region]:
+def held_out_images(packed: Packed, config: Config, options: InpaintOptions) -> list[Region]:
     """Held-out images of the run's set, drawn at random; of LFW one of each person."""
     images, first = packed.held_out, len(packed.training)
     if not len(images):
         say("The run held nothing out: images that it was trained on are completed.")
         images, first = packed.training, 0
     chosen_ones, people = [], set()
-    for i in np.random.default_rng(request.seed).permutation(len(images)):
+    for i in np.random.default_rng(options.seed).permutation(len(images)):
         name = packed.manifest["images"][first + i]["name"]
         person = name.rpartition("/")[0] if config.dataset == "lfw" else name
         if person not in people:
             people.add(person)
             chosen_ones.append((name, images[i]))
-        if len(chosen_ones) == request.num_images:
+        if len(chosen_ones) == options.num_images:
             break
     size = config.image_size
     nothing = np.zeros((size, size), bool)

@@ -1,5 +1,63 @@
-"""The choices of an inpainting, by name; here, so that a wrong one is refused before TensorFlow is imported."""
+"""The options of inpainting; here, so that a wrong one is refused before TensorFlow is imported."""
 
-LOSSES = ("slides", "paper", "non_saturating")
-OPTIMIZERS = ("adam", "momentum")
-BLENDS = ("poisson", "paste")
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dcgan_tf.errors import UserError
+from dcgan_tf.inpainting import masks
+from dcgan_tf.settings import Settings, setting
+
+LossName = Literal["slides", "paper", "non_saturating"]
+OptimizerName = Literal["adam", "momentum"]
+BlendName = Literal["poisson", "paste"]
+
+
+@dataclass(frozen=True)
+class SearchOptions(Settings):
+    """How a hole is filled: the search for z, and the blending."""
+
+    loss: LossName = setting(
+        "paper", "objective of the search: slides (unweighted), paper (pixels near the hole weigh more), non_saturating"
+    )
+    optimizer: OptimizerName = setting("adam", "optimiser of the search; momentum is Nesterov's")
+    iterations: int = setting(500, "iterations of the search for z", at_least=1)
+    restarts: int = setting(4, "searches for each image; the one with the lowest loss is taken", at_least=1)
+    blend: BlendName = setting("poisson", "how the hole is filled: poisson (seamless), paste (copied)")
+    seed: int = setting(0, "fixes the masks that are drawn and where searches start", at_least=0)
+
+
+@dataclass(frozen=True)
+class InpaintOptions(SearchOptions):
+    """Which holes in which images a run fills, and how."""
+
+    run: str = setting("", "folder of the run; empty: the newest in runs/")
+    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
+    images: str = setting(
+        "", "image files separated by commas, or a folder; empty: held-out images of the run's data set"
+    )
+    num_images: int = setting(16, "held-out images; as many as there are, if there are fewer", at_least=1)
+    mask: str = setting(
+        "centre",
+        "what is missing, several separated by commas: centre, left, right, top, bottom, random[:SHARE], "
+        "pattern[:SHARE], grid, low_resolution, strokes; or alpha, where the image is transparent",
+    )
+    mask_image: str = setting("", "picture of the hole, white where the image is to be filled; any size")
+    benchmark: bool = setting(False, "all masks, with methods that need no generator beside them")
+    output: str = setting("", "folder for the results; empty: inpainting/step-N in the run")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.mask_names:
+            if name not in ("alpha", "image"):
+                masks.make(name, 64)
+        if "alpha" in self.mask_names and not self.images:
+            raise UserError("--mask=alpha: it needs pictures of your own, with --images.")
+
+    @property
+    def mask_names(self) -> list[str]:
+        """The masks by name; "image": that of `mask_image`."""
+        if self.benchmark:
+            return list(masks.MASKS)
+        return ["image"] if self.mask_image else self.mask.split(",")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dcgan_tf.backend import tf
+from dcgan_tf.backend import keras, tf
 from dcgan_tf.console import Progress
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float
 from dcgan_tf.inpainting.masks import importance
-from dcgan_tf.inpainting.options import LOSSES, OPTIMIZERS
+from dcgan_tf.inpainting.options import LossName, OptimizerName
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,16 @@ def non_saturating(logits):
     return tf.math.softplus(-logits)
 
 
-OBJECTIVES = {
-    "slides": Objective(0, saturating, 0.2),  # row B2
+OBJECTIVES: dict[LossName, Objective] = {
+    "slides": Objective(0, saturating, 0.2),  # the slides'
     "paper": Objective(7, saturating, 0.003),
     "non_saturating": Objective(7, non_saturating, 0.003),
 }
-assert tuple(OBJECTIVES) == LOSSES
-LEARNING_RATES = {"adam": 0.1, "momentum": 3e-4}  # measured: experiments/inpainting/__main__.py
-assert tuple(LEARNING_RATES) == OPTIMIZERS
+OPTIMIZERS: dict[OptimizerName, Callable] = {
+    "adam": lambda rate: keras.optimizers.Adam(rate, beta_1=0.9, beta_2=0.999, epsilon=1e-8),
+    "momentum": lambda rate: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+}
+LEARNING_RATES: dict[OptimizerName, float] = {"adam": 0.1, "momentum": 3e-4}  # measured: experiments/inpainting
 AT_ONCE = 256  # searches in one batch: bounds memory
 STEPS_PER_CALL = 25  # between two looks at the progress
 
@@ -101,7 +103,7 @@ def search(
       objective: one of `OBJECTIVES`, or its name.
       iterations: of each start, at least 1.
       restarts: starts of each image, at least 1; start r of image i follows from (seed, i, r).
-      optimizer: one of `options.OPTIMIZERS`.
+      optimizer: a name of `OPTIMIZERS`.
       raw: with the generator itself where there is an averaged one.
       starts: float [N, R, latent_dim] in place of drawn ones.
       learning_rate: at the start, from where it falls to 0 as a cosine; 0: that of `LEARNING_RATES`.
@@ -118,12 +120,14 @@ def search(
         return np.repeat(values, restarts, axis=0)
 
     z, images, weights = starts.reshape(n * restarts, c.latent_dim), for_each_start(images), for_each_start(weights)
-    one = Search(gan, chosen, optimizer, learning_rate or LEARNING_RATES[optimizer], raw)
+    rate, parts, searches = learning_rate or LEARNING_RATES[optimizer], [], {}
     with Progress(f"searching {n:,} x {restarts}", len(z) * iterations, "iterations") as shown:
-        parts = [
-            one.run(z[i : i + AT_ONCE], images[i : i + AT_ONCE], weights[i : i + AT_ONCE], iterations, shown)
-            for i in range(0, len(z), AT_ONCE)
-        ]
+        for i in range(0, len(z), AT_ONCE):
+            part = slice(i, i + AT_ONCE)
+            count = len(z[part])  # that of the last part may be smaller
+            if count not in searches:
+                searches[count] = Search(gan, chosen, optimizer, rate, iterations, count, raw)
+            parts.append(searches[count].run(z[part], images[part], weights[part], iterations, shown))
     path, history, last = (np.concatenate(values, axis=1) for values in zip(*parts))
     best = last.reshape(n, restarts).argmin(axis=1)
     path = path.reshape(len(path), n, restarts, -1)[:, np.arange(n), best]
@@ -132,44 +136,68 @@ def search(
 
 
 class Search:
-    """One objective and optimiser, traced once for all batches of P searches."""
+    """P searches side by side by one objective and optimiser, traced once.
 
-    def __init__(self, gan: DCGAN, objective: Objective, optimizer: str, learning_rate: float, raw: bool):
+    Adam and Nesterov's momentum act on each number by itself, so that the searches of one variable are independent.
+
+    Args:
+      gan: trained networks.
+      objective: what each z minimises.
+      optimizer: a name of `OPTIMIZERS`.
+      learning_rate: at the start, from where it falls to 0 as a cosine.
+      decay_steps: iterations until it is 0.
+      count: P.
+      raw: with the generator itself where there is an averaged one.
+    """
+
+    def __init__(
+        self,
+        gan: DCGAN,
+        objective: Objective,
+        optimizer: str,
+        learning_rate: float,
+        decay_steps: int,
+        count: int,
+        raw: bool,
+    ):
         self.generator, self.discriminator = gan.generator_for(raw), gan.discriminator
         self.objective, self.uniform = objective, gan.config.latent == "uniform"
-        self.optimizer, self.learning_rate = optimizer, learning_rate
+        self.z = keras.Variable(np.zeros((count, gan.config.latent_dim), "float32"), name="z")
+        self.optimizer = OPTIMIZERS[optimizer](keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps))
+        self.optimizer.build([self.z])
 
     def run(
         self, z, images, weights, iterations: int, shown: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(path [frames, P, d], history [iterations, P], the last objective [1, P])."""
         wanted, weights = to_float(tf.constant(images)), tf.constant(weights)[..., None]
-        z, slots = tf.constant(z), (tf.zeros_like(z), tf.zeros_like(z))
-        path, history = [z.numpy()], []
+        self.z.assign(z)
+        for slot in self.optimizer.variables:
+            slot.assign(np.zeros(slot.shape, slot.dtype))
+        path, history = [self.z.numpy()], []
         for first in range(0, iterations, STEPS_PER_CALL):
             count = min(STEPS_PER_CALL, iterations - first)
-            z, slots, values = self.advance(z, slots, tf.constant((first, count, iterations)), wanted, weights)
-            path.append(z.numpy())
-            history.append(values.numpy())
+            history.append(self.advance(tf.constant(count), wanted, weights).numpy())
+            path.append(self.z.numpy())
             if shown:
                 shown.advance(count * len(images))
-        last = self.value(z, wanted, weights).numpy()
+        last = self.value(self.z.value, wanted, weights).numpy()
         return np.stack(path), np.concatenate(history), last[None]
 
-    @tf.function(reduce_retracing=True)
-    def advance(self, z, slots, turn, wanted, weights):
-        """The iterations of `turn`, (first, count, of all): z, slots, and the objective before each, [count, P]."""
-        first, count, iterations = tf.unstack(turn)
+    @tf.function
+    def advance(self, count, wanted, weights):
+        """`count` iterations on; returns the objective before each, [count, P]."""
         values = tf.TensorArray(tf.float32, count)
         for k in tf.range(count):
             with tf.GradientTape() as tape:
-                tape.watch(z)
-                value = self.value(z, wanted, weights)
+                value = self.value(self.z.value, wanted, weights)
             values = values.write(k, value)
-            z, slots = self.updated(z, tape.gradient(value, z), slots, first + k, iterations)
-        return z, slots, values.stack()
+            self.optimizer.apply([tape.gradient(value, self.z.value)])
+            if self.uniform:  # outside [-1, 1] the generator has seen nothing
+                self.z.assign(tf.clip_by_value(self.z.value, -1.0, 1.0))
+        return values.stack()
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def value(self, z, wanted, weights):
         """The objective of each z: [P, d] -> [P]."""
         fake = self.generator(z, training=False)
@@ -182,17 +210,3 @@ class Search:
         usual = z.shape[1] - 1.0  # the square of the likeliest norm
         share = tf.reduce_sum(tf.square(z), axis=1) / usual
         return value + self.objective.norm_weight * 0.5 * usual * (share - 1.0 - tf.math.log(share))
-
-    def updated(self, z, gradient, slots, done, iterations):
-        """z after a step of Adam (beta 0.9, 0.999) or Nesterov's momentum (0.9); the rate falls to 0 as a cosine."""
-        t, (first, second) = tf.cast(done + 1, tf.float32), slots
-        rate = self.learning_rate * 0.5 * (1.0 + tf.cos(np.pi * (t - 1.0) / tf.cast(iterations, tf.float32)))
-        if self.optimizer == "adam":
-            first = 0.9 * first + 0.1 * gradient
-            second = 0.999 * second + 0.001 * tf.square(gradient)
-            z -= rate * (first / (1.0 - 0.9**t)) / (tf.sqrt(second / (1.0 - 0.999**t)) + 1e-8)
-        else:
-            first = 0.9 * first - rate * gradient
-            z += 0.9 * first - rate * gradient
-        # Outside [-1, 1] the generator has seen nothing.
-        return tf.clip_by_value(z, -1.0, 1.0) if self.uniform else z, (first, second)

@@ -15,7 +15,6 @@ from dcgan_tf.console import say
 from dcgan_tf.datasets.images import BadImage, load
 from dcgan_tf.datasets.packing import find_packed
 from dcgan_tf.errors import UserError
-from dcgan_tf.layer_figures.maps import ORDERS, SCALINGS
 from dcgan_tf.training.run_directory import RunDirectory
 
 STAGES = {
@@ -23,45 +22,6 @@ STAGES = {
     "after_bn": "after batch norm",
     "activation": "after the activation",
 }
-
-
-STYLES = ("modern", "article")
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is wanted; checked when made.
-
-    `image` is a path or an index in the set, `layers` are names or patterns, `maps` numbers of maps that are to be
-    explained (none: the strongest).
-    """
-
-    seed: int = 0
-    z_file: str = ""
-    image: str = ""
-    layers: tuple[str, ...] = ()
-    maps: tuple[str, ...] = ()
-    stage: str = "before_bn"
-    scaling: str = "map"
-    order: str = "channel"
-    style: str = "modern"
-    tensorboard: bool = False
-
-    def __post_init__(self) -> None:
-        allowed = {"stage": tuple(STAGES), "scaling": SCALINGS, "order": ORDERS, "style": STYLES}
-        for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                raise UserError(f"--{name}={getattr(self, name)}: it can be {', '.join(values)}.")
-        if self.style == "article":
-            plain = Request()
-            for name in ("layers", "maps", "stage", "scaling", "order"):
-                if getattr(self, name) != getattr(plain, name):
-                    raise UserError(f"--{name}: the article's tool has no such choice; leave one of them out.")
-        for number in self.maps:
-            if not number.isdecimal():
-                raise UserError(f"--maps={number}: numbers of maps are needed, counted from 0, with commas between.")
-        if self.seed < 0:
-            raise UserError(f"--seed={self.seed}: it must be at least 0.")
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ Maps are float [h, w, n], finite: what n filters of a layer say at h x w positio
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import numpy as np
 
+from dcgan_tf.layer_figures.options import Order, Scaling
 from dcgan_tf.pictures.grids import grid
 
-SCALINGS = ("map", "layer", "signed")
-ORDERS = ("channel", "energy")
+SCALINGS, ORDERS = get_args(Scaling), get_args(Order)
 
 # A span this small beside the layer's largest magnitude is float32 rounding and no signal.
 ROUNDING = 1e-6

@@ -14,7 +14,7 @@ from dcgan_tf.gan.latents import walk
 from dcgan_tf.gan.models import to_float, to_uint8
 from dcgan_tf.layer_figures import article_style
 from dcgan_tf.layer_figures.figures import labelled, outlined, save_layer_figure, save_strip, save_table_of_images
-from dcgan_tf.layer_figures.inputs import Inputs, Request, choose_inputs, choose_layers, learned_images, staged
+from dcgan_tf.layer_figures.inputs import Inputs, choose_inputs, choose_layers, learned_images, staged
 from dcgan_tf.layer_figures.maps import (
     activation_grid,
     colours,
@@ -24,11 +24,12 @@ from dcgan_tf.layer_figures.maps import (
     scaled,
     signed_image,
 )
+from dcgan_tf.layer_figures.options import LayerOptions
 from dcgan_tf.layer_figures.report import Frame, save_report
 from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.training import checkpoints
 from dcgan_tf.training.loading import load
-from dcgan_tf.training.run_directory import RunDirectory
+from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
 ROWS = 6  # maps in a table of reasons
 TOP = 5  # images that excite a map most
@@ -39,34 +40,35 @@ WALK = 270  # pixels: about as high as the frames of a walk
 PATCH = (255, 140, 0)  # Okabe & Ito's orange, around what a position sees
 
 
-def visualize(directory: RunDirectory, checkpoint: str, request: Request, output: Path | None) -> list[Path]:
-    """Write the figures to `output` (default: `layers/` in the run); returns the files, the report last.
+def visualize(options: LayerOptions) -> list[Path]:
+    """Write the figures; returns the files, the report last.
 
     Raises:
       UserError: no such checkpoint or layer, or an input that cannot be used.
     """
-    gan = load(directory.path, checkpoint)
-    folder = output or directory.path / "layers"
-    inputs = choose_inputs(gan, learned_images(directory), request.seed, request.z_file, request.image)
-    if request.style == "article":
+    directory = choose_run(options.run)
+    gan = load(directory.path, options.checkpoint)
+    folder = Path(options.output) if options.output else directory.path / "layers"
+    inputs = choose_inputs(gan, learned_images(directory), options.seed, options.z_file, options.image)
+    if options.style == "article":
         written = article_style.draw(gan, inputs, folder / "article")
     else:
-        written = _Figures(gan, directory, request, inputs, folder).draw()
-    if request.tensorboard:
+        written = _Figures(gan, directory, options, inputs, folder).draw()
+    if options.tensorboard:
         _to_tensorboard(folder / "tensorboard", written, folder)
     return written
 
 
 class _Figures:
-    """The figures of one request; every method writes some and notes them in `written`."""
+    """The figures that some options ask for; every method writes some and notes them in `written`."""
 
-    def __init__(self, gan: DCGAN, directory: RunDirectory, request: Request, inputs: Inputs, folder: Path):
-        self.gan, self.directory, self.request, self.inputs, self.folder = gan, directory, request, inputs, folder
+    def __init__(self, gan: DCGAN, directory: RunDirectory, options: LayerOptions, inputs: Inputs, folder: Path):
+        self.gan, self.directory, self.options, self.inputs, self.folder = gan, directory, options, inputs, folder
         self.maps = self.activations(gan)
-        self.layers = choose_layers(list(self.maps), list(request.layers))
+        self.layers = choose_layers(list(self.maps), options.layer_patterns)
         self.generated = gan.decode(inputs.z)[0]
         explained = [layer for layer in self.layers if layer.startswith("d/") or f"{layer}_relu" in self.maps]
-        beyond = [n for n in request.maps if not any(int(n) < self.maps[layer].shape[-1] for layer in explained)]
+        beyond = [n for n in options.map_texts if not any(int(n) < self.maps[layer].shape[-1] for layer in explained)]
         if beyond:
             sizes = ", ".join(f"{layer} has {self.maps[layer].shape[-1]}" for layer in explained)
             raise UserError(f"--maps={beyond[0]}: no layer has such a map ({sizes}, counted from 0).")
@@ -80,7 +82,7 @@ class _Figures:
         return self.written[-1]
 
     def draw(self) -> list[Path]:
-        """Everything that the request's layers allow."""
+        """Everything that the layers asked for allow."""
         steps = [(self.draw_layer, layer) for layer in self.layers]
         hidden = [layer for layer in self.layers if f"{layer}_relu" in self.maps]
         # A layer that has none of the maps asked for is not explained.
@@ -98,15 +100,15 @@ class _Figures:
 
     def draw_layer(self, layer: str) -> None:
         """A layer's maps beside what went in and what came out (figures 1.9 to 1.15)."""
-        maps, stage = staged(self.maps, layer, self.request.stage)
+        maps, stage = staged(self.maps, layer, self.options.stage)
         generator = layer.startswith("g/")
         save_layer_figure(
             self.path(f"{_file(layer)}.png"),
             maps[0],
             title=layer,
             stage=stage,
-            scaling=self.request.scaling,
-            order=self.request.order,
+            scaling=self.options.scaling,
+            order=self.options.order,
             input_image=None if generator else self.inputs.image[0],
             output_image=self.generated if generator else None,
             input_label=f"in: {self.inputs.z_label if generator else self.inputs.image_label}",
@@ -167,11 +169,11 @@ class _Figures:
         save_table_of_images(self.path(f"{_file(layer)}_switched_off.png"), rows, labels, columns, title)
 
     def explained(self, layer: str) -> bool:
-        return bool(self.asked(layer)) or not self.request.maps
+        return bool(self.asked(layer)) or not self.options.map_texts
 
     def asked(self, layer: str) -> list[int]:
-        """The maps of this layer that the request names, as far as it has them."""
-        return [int(n) for n in self.request.maps if int(n) < self.maps[layer].shape[-1]]
+        """The maps of this layer that the options name, as far as it has them."""
+        return [int(n) for n in self.options.map_texts if int(n) < self.maps[layer].shape[-1]]
 
     def one_map(self, name: str, channel: int) -> np.ndarray:
         """A single map as grey picture of the images' size."""
@@ -181,7 +183,7 @@ class _Figures:
 
     def draw_walk(self, layer: str) -> None:
         """A walk from this z to others and back, the maps of a layer beside the image."""
-        z = np.concatenate([self.inputs.z, self.gan.sample_latents(2, self.request.seed + 1), self.inputs.z])
+        z = np.concatenate([self.inputs.z, self.gan.sample_latents(2, self.options.seed + 1), self.inputs.z])
         path = walk(z, 12, self.gan.config.latent)[:-1]
         images, maps = self.gan.decode(path), self.gan.activations(path)[f"{layer}_relu"]
         zoom = max(1, WALK // activation_grid(maps[0], zoom=1).shape[0])
@@ -207,7 +209,7 @@ class _Figures:
         gan = DCGAN(self.gan.config)  # which is how the run began: its weights follow from its seed
         maps = self.activations(gan)
         labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
-        grids = [staged(maps, layer, self.request.stage)[0][0]]
+        grids = [staged(maps, layer, self.options.stage)[0][0]]
         for step in steps:
             path = checkpoints.path_of(self.directory.checkpoints, step)
             try:
@@ -219,8 +221,8 @@ class _Figures:
             labels.append(f"step {step:,}")
             if step in in_report:
                 frames.append(self.frame(gan, maps, labels[-1]))
-            grids.append(staged(maps, layer, self.request.stage)[0][0])
-        scaling, some = self.request.scaling, order_of(grids[-1], self.request.order)[:16]  # as many as a strip holds
+            grids.append(staged(maps, layer, self.options.stage)[0][0])
+        scaling, some = self.options.scaling, order_of(grids[-1], self.options.order)[:16]  # as many as a strip holds
         strip = [activation_grid(maps[..., some], scaling, columns=4, zoom=1) for maps in grids]
         save_strip(self.path(f"{_file(layer)}_over_training.png"), strip, labels)
         whole = [labelled(activation_grid(maps, scaling), f"{layer}, {label}") for maps, label in zip(grids, labels)]

@@ -1,5 +1,1 @@
-"""Pictures: grids, animations, curves, layer figures and their report."""
-
-from dcgan_tf.layer_figures.maps import activation_grid, article_grid
-
-__all__ = ["activation_grid", "article_grid"]
+"""Pictures: grids, animations, curves. Pixels only."""

@@ -8,7 +8,7 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.training import checkpoints
 from dcgan_tf.training.metrics_log import frechet_distances, read_metrics
-from dcgan_tf.training.run_directory import RunDirectory, chosen
+from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
 
 def best(run: RunDirectory) -> tuple[int, float] | None:
@@ -34,7 +34,7 @@ def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN
 def load_with_step(run: str | Path | None = None, checkpoint: str | int = "last") -> tuple[DCGAN, int]:
     """As `load`; and how many steps it was trained for."""
     checkpoint = str(checkpoint)
-    directory = chosen(run)
+    directory = choose_run(run)
     config = directory.config()
     steps = checkpoints.saved_steps(directory.checkpoints)
     if not steps:

@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from dcgan_tf.backend import tf
 from dcgan_tf.batch import Batch
-from dcgan_tf.config import PRECISIONS, Config
+from dcgan_tf.config import Config, Precision
 from dcgan_tf.console import Progress, python, say
 from dcgan_tf.datasets.batching import batches, stack_steps, steps_per_epoch
 from dcgan_tf.datasets.packing import Packed, open_packed
@@ -88,7 +89,7 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
       UserError: the data set, the run folder or the disk does not allow it, the losses are no longer finite, or
         another worker is gone, not there, or of other settings.
     """
-    workers = workers_lib.chosen(config)
+    workers = workers_lib.choose_workers(config)
     with workers.lost_as_a_sentence():
         return _train(config, Path(run_dir or config.default_run_dir), fresh, workers)
 
@@ -140,10 +141,11 @@ def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, work
     """`--precision=auto` is what the run began with, or is found out now, by the chief."""
     if config.precision != "auto":
         return config
+    names = get_args(Precision)
     goes_on = workers.is_chief and run.config_file.exists() and not fresh
     found_out = workers.is_chief and not goes_on
     precision = run.config().precision if goes_on else fastest_precision() if found_out else "float32"
-    precision = PRECISIONS[workers.everyones(PRECISIONS.index(precision))[0]]
+    precision = names[workers.everyones(names.index(precision))[0]]
     say(f"--precision=auto: {precision}{', the faster one here' if found_out else ''}.")
     return dataclasses.replace(config, precision=precision)
 

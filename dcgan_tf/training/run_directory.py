@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import filelock
 
 from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
@@ -65,7 +66,7 @@ class RunDirectory:
         return config_lib.from_json(text, str(self.config_file))
 
 
-def chosen(run: str | Path | None) -> RunDirectory:
+def choose_run(run: str | Path | None) -> RunDirectory:
     """The run in a folder; None or "": the newest (see `newest`)."""
     return RunDirectory(Path(run)) if run else newest()
 
@@ -103,10 +104,10 @@ def opened_for_training(path: Path, config: Config, data: dict, fresh: bool) -> 
     path = path if path.name else path.resolve()  # "." has no name to move aside
     with contextlib.ExitStack() as stack:
         _check_run_or_empty(path)  # before the lock: it leaves a file in the folder
-        stack.enter_context(_locked(path))
+        stack.enter_context(_lock(path))
         if fresh and (path / "config.json").exists():
             _move_aside(path)
-            stack.enter_context(_locked(path))
+            stack.enter_context(_lock(path))
         run = RunDirectory(path)
         if run.config_file.exists():
             _check_same(run, config, data)
@@ -146,31 +147,29 @@ def _check_same(run: RunDirectory, config: Config, data: dict) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold `path/.lock`; the system lets go of it however the process ends."""
+def _lock(path: Path) -> Iterator[None]:
+    """Hold `path/.lock`, which the system releases however the process ends; `.pid` names the process for others."""
     _make(path)
+    lock, owner = filelock.FileLock(path / ".lock"), path / ".pid"
     try:
-        lock = open(path / ".lock", "a+", encoding="utf-8")
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        number = owner.read_text(encoding="utf-8").strip() if owner.exists() else "unknown"
+        raise UserError(
+            f"{path}: in use by another process (number {number}); wait for it, or choose another --run_dir."
+        ) from None
     except OSError as error:
         raise write_error(error, path) from error
-    with lock:
+    try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            raise UserError(
-                f"{path}: in use by another process (number {owner}); wait for it, or choose another --run_dir."
-            ) from None
-        try:
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
+            owner.write_text(str(os.getpid()), encoding="utf-8")
         except OSError as error:
-            with contextlib.suppress(OSError):
-                lock.close()  # it would try to write once more
             raise write_error(error, path) from error
         yield
+    finally:
+        with contextlib.suppress(OSError):
+            owner.unlink()
+        lock.release()
 
 
 def _make(folder: Path) -> None:

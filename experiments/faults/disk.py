@@ -53,8 +53,8 @@ def _between_samples_and_checkpoint(w: Workshop, run: str, process: subprocess.P
 
 
 def _locked(w: Workshop, run: str, _process: subprocess.Popen) -> bool:
-    lock, data = (w.folder / run / "run" / name for name in (".lock", "data.json"))
-    return lock.exists() and lock.stat().st_size > 0 and not data.exists()
+    owner, data = (w.folder / run / "run" / name for name in (".pid", "data.json"))
+    return owner.exists() and owner.stat().st_size > 0 and not data.exists()
 
 
 # What is written -> when there is no more room, and what the sentence names then. A line of text needs a new block of

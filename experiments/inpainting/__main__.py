@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from absl import flags as absl_flags
@@ -30,7 +31,9 @@ cli.define("num_images", 64, "held-out images")
 cli.define("iterations", 500, "of each search")
 cli.define("only", "", "parts with commas between; empty: all")
 cli.define("rounds", 5, "rounds of `speed`; in each, both forms take their turn")
-cli.define("output", "experiments/inpainting/results/inpainting.json", "file for the figures; parts not asked for stay in it")
+cli.define(
+    "output", "experiments/inpainting/results/inpainting.json", "file for the figures; parts not asked for stay in it"
+)
 cli.define("figure", "experiments/inpainting/results/inpainting_descent.png", "PNG for `descent`")
 
 RESTARTS = 4
@@ -72,9 +75,9 @@ class Study:
         return [self.searched(f"{count} start{'s' * (count > 1)}", restarts=count) for count in (1, 4, 16)]
 
     def settings(self) -> list[dict]:
-        from dcgan_tf.inpainting.options import LOSSES, OPTIMIZERS
+        from dcgan_tf.inpainting.options import LossName, OptimizerName
 
-        kinds = [(loss, optimizer) for loss in LOSSES for optimizer in OPTIMIZERS]
+        kinds = [(loss, optimizer) for loss in get_args(LossName) for optimizer in get_args(OptimizerName)]
         return [self.searched(f"{loss}, {optimizer}", loss, optimizer=optimizer) for loss, optimizer in kinds]
 
     def rates(self) -> list[dict]:
@@ -130,7 +133,9 @@ class Study:
         weights = np.stack([importance(known) for known in self.known])
 
         def of(images: int, starts: int) -> Callable[[int], None]:
-            one = Search(self.gan, OBJECTIVES["paper"], "adam", LEARNING_RATES["adam"], False)
+            one = Search(
+                self.gan, OBJECTIVES["paper"], "adam", LEARNING_RATES["adam"], 3 * PIECE, images * starts, False
+            )
             z = self.gan.sample_latents(images * starts)
             given = [np.repeat(values[:images], starts, axis=0) for values in (self.images, weights)]
             return lambda times: one.run(z, *given, times * PIECE)
@@ -211,12 +216,13 @@ def main() -> None:
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.files import write_text
     from dcgan_tf.inpainting import masks
-    from dcgan_tf.inpainting.inputs import Request, held_out_images
+    from dcgan_tf.inpainting.inputs import held_out_images
+    from dcgan_tf.inpainting.options import InpaintOptions
     from dcgan_tf.training import loading
 
     gan, step = loading.load_with_step(FLAGS.run or None, "last")
-    request = Request(run=FLAGS.run, num_images=FLAGS.num_images, iterations=FLAGS.iterations)
-    images = np.stack([r.seen() for r in held_out_images(open_packed(gan.config), gan.config, request)])
+    options = InpaintOptions(run=FLAGS.run, num_images=FLAGS.num_images, iterations=FLAGS.iterations)
+    images = np.stack([r.seen() for r in held_out_images(open_packed(gan.config), gan.config, options)])
     known = np.broadcast_to(masks.make("centre", gan.config.image_size), images.shape[:3])
     study, output = Study(gan, images, known, FLAGS.iterations), Path(FLAGS.output)
     results = json.loads(output.read_text()) if output.exists() else {}

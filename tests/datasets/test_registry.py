@@ -1,11 +1,12 @@
 """A data set by its name."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from PIL import Image
 
-from dcgan_tf.config import DATASETS, Config
+from dcgan_tf.config import Config, Dataset
 from dcgan_tf.datasets import registry
 from dcgan_tf.errors import UserError
 
@@ -28,7 +29,7 @@ def test_a_listed_set_has_angles_and_a_folder_is_all_its_files(tmp_path, dataset
 
 def test_every_data_set_is_looked_for_in_its_own_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for dataset in DATASETS:
+    for dataset in get_args(Dataset):
         (tmp_path / "data" / dataset / dataset).mkdir(parents=True)
         name = f"{dataset}/{dataset}_0001.jpg"
         make(tmp_path / "data" / dataset, name)

@@ -26,7 +26,7 @@ def main(replicas: int, out: str, dtype: str, settings: dict):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * replicas)
     strategy = "mirrored" if replicas > 1 else "one"
     config = preset("article", image_size=32, g_width=8, d_width=8, batch_size=8, strategy=strategy, **settings)
-    chosen = workers.chosen(config)
+    chosen = workers.choose_workers(config)
     assert chosen.replicas == replicas
     with chosen.strategy.scope():
         gan = DCGAN(config, policy=dtype)

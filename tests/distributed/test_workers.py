@@ -55,18 +55,18 @@ def test_the_chief_is_the_first(cluster, job, index, place, addresses):
 def test_a_cluster_that_cannot_be_is_a_sentence(monkeypatch, text, said):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(UserError, match=said):
-        workers.chosen(preset("article"))
+        workers.choose_workers(preset("article"))
 
 
 def test_several_machines_that_nobody_names():
     with pytest.raises(UserError, match="set TF_CONFIG"):
-        workers.chosen(preset("article", strategy="multi_worker"))
+        workers.choose_workers(preset("article", strategy="multi_worker"))
 
 
 def test_slurm_without_its_other_variables(monkeypatch):
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
     with pytest.raises(UserError, match="Slurm's variables cannot be used"):
-        workers.chosen(preset("article"))
+        workers.choose_workers(preset("article"))
 
 
 def of_slurm(monkeypatch, rank, nodes, tasks):
@@ -83,7 +83,7 @@ def of_slurm(monkeypatch, rank, nodes, tasks):
 
     monkeypatch.setattr(tf.distribute, "MultiWorkerMirroredStrategy", strategy)
     monkeypatch.setattr(workers.rendezvous, "wait_for_all", lambda *_: None)
-    return workers.chosen(preset("article")), given
+    return workers.choose_workers(preset("article")), given
 
 
 def test_slurm_says_who_the_workers_are(monkeypatch):
@@ -101,7 +101,7 @@ def test_slurms_nodes_that_do_not_sort_as_words(monkeypatch):
 
 
 def test_one_device_is_what_there_is():
-    found = workers.chosen(preset("article"))
+    found = workers.choose_workers(preset("article"))
     assert (found.index, found.count, found.replicas, found.is_chief) == (0, 1, 1, True)
     assert found.everyones(7) == [7] and found.stop(15) == 15 and found.stop(None) is None
     found.check_same(preset("article"), {"sha256": "x"})
@@ -109,7 +109,7 @@ def test_one_device_is_what_there_is():
 
 def test_mirrored_takes_the_devices_of_this_machine():
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-    assert workers.chosen(preset("article", strategy="mirrored")).replicas == len(devices)
+    assert workers.choose_workers(preset("article", strategy="mirrored")).replicas == len(devices)
 
 
 def test_a_batch_that_cannot_be_shared_out():

@@ -15,7 +15,8 @@ import dcgan_tf
 from dcgan_tf.datasets.packing import find_packed, open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.evaluation.evaluate import evaluate
-from dcgan_tf.evaluation.sets import Request, shuffled, spooled, written
+from dcgan_tf.evaluation.options import EvaluateOptions
+from dcgan_tf.evaluation.sets import shuffled, spooled, written
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.inception import InceptionFeatures
@@ -50,7 +51,7 @@ def saved(folder, images):
 
 
 def test_a_run_against_its_set_with_the_held_out_images_beside(run_with_held_out, tmp_path):
-    evaluation, written = evaluate(Request(run=str(run_with_held_out), num_images=100, seed=3))
+    evaluation, written = evaluate(EvaluateOptions(run=str(run_with_held_out), num_images=100, seed=3))
     assert [(c.what, c.count) for c in evaluation.columns] == [("generated", 100), ("generated", 26), ("held out", 26)]
     folder = run_with_held_out / "evaluation" / "step-4"
     assert written == [folder / "evaluation.json", folder / "evaluation.csv", folder / "evaluation.png"]
@@ -84,7 +85,9 @@ def test_a_run_against_its_set_with_the_held_out_images_beside(run_with_held_out
 
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(run_with_held_out):
     def values(seed):
-        columns = evaluate(Request(run=str(run_with_held_out), num_images=40, seed=seed), "out")[0].columns
+        columns = evaluate(EvaluateOptions(run=str(run_with_held_out), num_images=40, seed=seed, output="out"))[
+            0
+        ].columns
         return [{name: m.value for name, m in c.metrics.items()} for c in columns]
 
     first = values(0)
@@ -95,7 +98,9 @@ def test_real_images_as_fakes_are_found_perfect_copies(photographs, tmp_path):
     """The real set is split; the very training half handed in as fakes can only be copies."""
     config = dcgan_tf.preset("article", dataset="folder", data_dir=str(photographs), image_size=32)
     fakes = saved(tmp_path / "copies", open_packed(config).training)
-    evaluation, _ = evaluate(Request(real=str(photographs), fake=fakes, num_images=234, image_size=32), "out")
+    evaluation, _ = evaluate(
+        EvaluateOptions(real=str(photographs), fake=fakes, num_images=234, image_size=32, output="out")
+    )
     found = evaluation.columns[0]
     assert (found.what, found.count) == ("measured", 234)
     assert found.metrics["frechet"].value == pytest.approx(0, abs=1e-3)
@@ -109,7 +114,9 @@ def test_noise_is_worse_than_other_photographs(photographs, tmp_path):
     others = str(make_images(tmp_path / "others", 60, seed=9))
     noise = saved(tmp_path / "noise", np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), np.uint8))
     of = {
-        name: evaluate(Request(real=str(photographs), fake=folder, num_images=60, image_size=32), f"out/{name}")[0]
+        name: evaluate(
+            EvaluateOptions(real=str(photographs), fake=folder, num_images=60, image_size=32, output=f"out/{name}")
+        )[0]
         for name, folder in (("others", others), ("noise", noise))
     }
     others, noise = (of[name].columns[0].metrics for name in ("others", "noise"))
@@ -123,7 +130,7 @@ def test_inception_features_give_fid_and_kid(trained, tmp_path, capsys):
     """By a small graph with the genuine one's names: the same code from the flag to the table."""
     weights = tmp_path / "classify_image_graph_def.pb"
     weights.write_bytes(small_graph().SerializeToString())
-    evaluation, _ = evaluate(Request(run=str(trained), num_images=48, inception=str(weights)), "out")
+    evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=48, inception=str(weights), output="out"))
     content = json.loads(open("out/evaluation.json").read())
     assert content["inception_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     network = InceptionFeatures(weights)
@@ -136,14 +143,14 @@ def test_inception_features_give_fid_and_kid(trained, tmp_path, capsys):
 
 
 def test_without_held_out_images_there_is_no_column_of_them_and_it_is_said(trained, capsys):
-    evaluation, _ = evaluate(Request(run=str(trained), num_images=40), "out")
+    evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=40, output="out"))
     assert [c.what for c in evaluation.columns] == ["generated"] and "copying" not in evaluation.columns[0].metrics
     assert "0 real images were held out" in capsys.readouterr().out
     assert evaluation.table().splitlines()[2].startswith("sliced Wasserstein")
 
 
 def test_fewer_images_than_asked_for_are_said(trained, capsys):
-    evaluation, _ = evaluate(Request(run=str(trained), num_images=1000), "out")
+    evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=1000, output="out"))
     assert evaluation.columns[0].count == 48
     assert "48 images of each are compared, not 1,000" in capsys.readouterr().out
 
@@ -151,16 +158,16 @@ def test_fewer_images_than_asked_for_are_said(trained, capsys):
 def test_a_changed_data_set_is_said(run_copy, capsys):
     data = json.loads((run_copy / "data.json").read_text())
     (run_copy / "data.json").write_text(json.dumps(data | {"sha256": "0" * 64}))
-    evaluate(Request(run=str(run_copy), num_images=20), "out")
+    evaluate(EvaluateOptions(run=str(run_copy), num_images=20, output="out"))
     assert "no longer holds the images" in capsys.readouterr().out
 
 
 def test_a_checkpoint_is_chosen_by_its_steps(trained):
-    evaluation, written = evaluate(Request(run=str(trained), checkpoint="8", num_images=20))
+    evaluation, written = evaluate(EvaluateOptions(run=str(trained), checkpoint="8", num_images=20))
     assert evaluation.about["step"] == 8 and written[0].parent.name == "step-8"
     shutil.rmtree(trained / "evaluation")
     with pytest.raises(UserError, match="--checkpoint=5"):
-        evaluate(Request(run=str(trained), checkpoint="5"))
+        evaluate(EvaluateOptions(run=str(trained), checkpoint="5"))
 
 
 def test_many_images_stay_in_a_file(tmp_path):
@@ -183,7 +190,7 @@ def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
 @pytest.mark.parametrize(
     "wrong, sentence",
     [
-        ({"num_images": 19}, "--num_images=19: at least 20"),
+        ({"num_images": 19}, "--num_images=19: it must be at least 20"),
         ({"seed": -1}, "--seed=-1"),
         ({"real": "nowhere"}, "--real=nowhere: not a folder"),
         ({"fake": "nowhere"}, "--fake=nowhere: not a folder"),
@@ -192,17 +199,17 @@ def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
 )
 def test_wrong_requests_are_refused(wrong, sentence):
     with pytest.raises(UserError, match=sentence):
-        Request(**wrong)
+        EvaluateOptions(**wrong)
 
 
 def test_what_cannot_be_measured_is_a_sentence(trained, photographs, tmp_path):
     few = str(make_images(tmp_path / "few", 19))
     with pytest.raises(UserError, match="and 19 others: at least 20"):
-        evaluate(Request(real=str(photographs), fake=few, image_size=32), "out")
+        evaluate(EvaluateOptions(real=str(photographs), fake=few, image_size=32, output="out"))
     with pytest.raises(UserError, match="no run in runs"):
-        evaluate(Request())
+        evaluate(EvaluateOptions())
     with pytest.raises(UserError, match="--image_size=50"):
-        evaluate(Request(real=str(photographs), fake=few, image_size=50), "out")
+        evaluate(EvaluateOptions(real=str(photographs), fake=few, image_size=50, output="out"))
     with pytest.raises(UserError, match="weights.pb"):
-        evaluate(Request(run=str(trained), inception=str(tmp_path / "weights.pb")), "out")
+        evaluate(EvaluateOptions(run=str(trained), inception=str(tmp_path / "weights.pb"), output="out"))
     assert not os.path.exists("out")

@@ -92,8 +92,8 @@ def test_what_lies_in_the_hole_is_not_looked_at(gan, drawn):
 @pytest.mark.parametrize(
     "settings, said",
     [
-        ({"loss": "l2"}, "--loss=l2: it can be slides, paper, non_saturating"),
-        ({"optimizer": "sgd"}, "--optimizer=sgd: it can be adam, momentum"),
+        ({"loss": "l2"}, "--loss=l2: unknown; it can be slides, paper or non_saturating"),
+        ({"optimizer": "sgd"}, "--optimizer=sgd: unknown; it can be adam or momentum"),
         ({"iterations": 0}, "--iterations=0: it must be at least 1"),
         ({"restarts": 0}, "--restarts=0"),
         ({"blending": "mix"}, "--blend=mix"),

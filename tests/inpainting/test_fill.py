@@ -9,7 +9,7 @@ from PIL import Image
 from dcgan_tf.errors import UserError
 from dcgan_tf.inpainting import masks
 from dcgan_tf.inpainting.fill import inpaint
-from dcgan_tf.inpainting.inputs import Request
+from dcgan_tf.inpainting.options import InpaintOptions
 from tests.e2e.commands import make_images
 
 QUICK = {"iterations": 3, "restarts": 2}
@@ -21,8 +21,10 @@ def rows(folder):
 
 
 def test_images_of_the_runs_set_with_several_masks(trained, tmp_path, capsys):
-    request = Request(run=str(trained), mask="left,random:0.3", num_images=5, **QUICK)
-    table, written = inpaint(request, str(tmp_path / "out"))
+    options = InpaintOptions(
+        run=str(trained), mask="left,random:0.3", num_images=5, **QUICK, output=str(tmp_path / "out")
+    )
+    table, written = inpaint(options)
     found = rows(tmp_path / "out")
     assert [(row["mask"], row["method"]) for row in found] == [("left", "dcgan")] * 5 + [("random:0.3", "dcgan")] * 5
     assert len({row["image"] for row in found}) == 5
@@ -36,7 +38,7 @@ def test_images_of_the_runs_set_with_several_masks(trained, tmp_path, capsys):
 
 
 def test_the_scores_in_the_file_are_of_the_pictures_written(trained, tmp_path):
-    inpaint(Request(run=str(trained), num_images=2, blend="paste", **QUICK), str(tmp_path / "out"))
+    inpaint(InpaintOptions(run=str(trained), num_images=2, blend="paste", **QUICK, output=str(tmp_path / "out")))
     hole = ~masks.make("centre", 32)
     sheet = np.asarray(Image.open(tmp_path / "out/centre.png"))[22:]
     for i, row in enumerate(rows(tmp_path / "out")):
@@ -58,8 +60,14 @@ def test_a_picture_of_another_size_comes_back_whole_but_for_the_hole(trained, tm
     drawn = Image.new("L", (60, 45))  # half the size: it is scaled
     drawn.paste(255, (25, 15, 35, 30))
     drawn.save(tmp_path / "hole.png")
-    request = Request(run=str(trained), images=str(tmp_path / "mine"), mask_image=str(tmp_path / "hole.png"), **QUICK)
-    inpaint(request, str(tmp_path / "out"))
+    options = InpaintOptions(
+        run=str(trained),
+        images=str(tmp_path / "mine"),
+        mask_image=str(tmp_path / "hole.png"),
+        **QUICK,
+        output=str(tmp_path / "out"),
+    )
+    inpaint(options)
     assert f"{tmp_path}/mine/notes.txt is left out" in capsys.readouterr().out
     for name, file in (("big.png", "big-000.png"), ("grey.png", "grey-001.png")):
         before = np.asarray(Image.open(tmp_path / "mine" / name).convert("RGB"))
@@ -74,8 +82,10 @@ def test_what_lies_outside_the_part_that_is_seen_is_said_to_stay(trained, tmp_pa
     image = Image.new("RGBA", (80, 40), (10, 200, 30, 255))  # the middle 40 x 40 are seen
     image.paste((0, 0, 0, 0), (5, 10, 45, 20))
     image.save(tmp_path / "wide.png")
-    request = Request(run=str(trained), images=str(tmp_path / "wide.png"), mask="alpha", **QUICK)
-    inpaint(request, str(tmp_path / "out"))
+    options = InpaintOptions(
+        run=str(trained), images=str(tmp_path / "wide.png"), mask="alpha", **QUICK, output=str(tmp_path / "out")
+    )
+    inpaint(options)
     assert "wide.png: of the hole, what lies outside the part" in capsys.readouterr().out
     filled = np.asarray(Image.open(tmp_path / "out/alpha/wide-000.png"))
     background = filled[10, 5]  # what transparent pixels are laid on
@@ -87,8 +97,10 @@ def test_transparent_pixels_are_filled_and_not_scored(trained, tmp_path):
     image = Image.new("RGBA", (40, 40), (10, 200, 30, 255))
     image.paste((0, 0, 0, 0), (10, 10, 20, 20))
     image.save(tmp_path / "a.png")
-    request = Request(run=str(trained), images=str(tmp_path / "a.png"), mask="alpha", **QUICK)
-    inpaint(request, str(tmp_path / "out"))
+    options = InpaintOptions(
+        run=str(trained), images=str(tmp_path / "a.png"), mask="alpha", **QUICK, output=str(tmp_path / "out")
+    )
+    inpaint(options)
     (row,) = rows(tmp_path / "out")
     assert row["psnr_hole"] == "nan" and float(row["loss"]) > 0
     filled = np.asarray(Image.open(tmp_path / "out/alpha/a-000.png"))
@@ -97,7 +109,7 @@ def test_transparent_pixels_are_filled_and_not_scored(trained, tmp_path):
 
 def test_the_benchmark_has_all_masks_and_baselines(trained, tmp_path):
     pytest.importorskip("skimage", reason="scikit-image is not installed")
-    inpaint(Request(run=str(trained), benchmark=True, num_images=2, **QUICK), str(tmp_path / "out"))
+    inpaint(InpaintOptions(run=str(trained), benchmark=True, num_images=2, **QUICK, output=str(tmp_path / "out")))
     found = rows(tmp_path / "out")
     methods = ("dcgan", "mean_fill", "nearest_image", "biharmonic")
     expected = [(mask, method) for mask in masks.MASKS for method in methods for _ in range(2)]
@@ -119,7 +131,7 @@ def test_the_benchmark_has_all_masks_and_baselines(trained, tmp_path):
 )
 def test_what_cannot_be_asked_for(given, said):
     with pytest.raises(UserError, match=said):
-        Request(**given)
+        InpaintOptions(**given)
 
 
 def test_pictures_and_masks_that_do_not_fit_are_sentences(trained, tmp_path):
@@ -129,11 +141,11 @@ def test_pictures_and_masks_that_do_not_fit_are_sentences(trained, tmp_path):
     Image.new("L", (36, 36), 255).save(tmp_path / "all.png")
     (tmp_path / "file").write_text("")
     for given, output, said in (
-        ({"images": str(tmp_path / "nix.png")}, None, "no picture there can be used"),
-        ({"images": image, "mask_image": str(tmp_path / "file")}, None, "--mask_image=.*file: not an image"),
-        ({"images": image, "mask_image": str(tmp_path / "none.png")}, None, "has no hole"),
-        ({"images": image, "mask_image": str(tmp_path / "all.png")}, None, "is nothing but hole"),
+        ({"images": str(tmp_path / "nix.png")}, "", "no picture there can be used"),
+        ({"images": image, "mask_image": str(tmp_path / "file")}, "", "--mask_image=.*file: not an image"),
+        ({"images": image, "mask_image": str(tmp_path / "none.png")}, "", "has no hole"),
+        ({"images": image, "mask_image": str(tmp_path / "all.png")}, "", "is nothing but hole"),
         ({"images": image}, str(tmp_path / "file"), "--output=.*a file stands where a folder is needed"),
     ):
         with pytest.raises(UserError, match=said):
-            inpaint(Request(run=str(trained), **given, **QUICK), output)
+            inpaint(InpaintOptions(run=str(trained), **given, **QUICK, output=output))

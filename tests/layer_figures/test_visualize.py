@@ -10,11 +10,9 @@ from PIL import Image
 import dcgan_tf
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan import inspection
-from dcgan_tf.layer_figures import article_style, inputs
-from dcgan_tf.layer_figures.inputs import Request
+from dcgan_tf.layer_figures import activation_grid, article_grid, article_style, inputs
+from dcgan_tf.layer_figures.options import LayerOptions
 from dcgan_tf.layer_figures.visualize import visualize
-from dcgan_tf.pictures import activation_grid, article_grid
-from dcgan_tf.training.run_directory import RunDirectory
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +24,7 @@ def gan(trained):
 def modern(trained, tmp_path_factory):
     """All figures, once: {file name: path}."""
     folder = tmp_path_factory.mktemp("modern")
-    written = visualize(RunDirectory(trained), "last", Request(seed=3, image="5", tensorboard=True), folder)
+    written = visualize(LayerOptions(run=str(trained), seed=3, image="5", tensorboard=True, output=str(folder)))
     return {path.name: path for path in written}
 
 
@@ -90,8 +88,11 @@ def test_tensorboard_gets_the_same_figures(modern):
 
 @pytest.mark.parametrize("stage, suffix", [("before_bn", ""), ("after_bn", "_bn"), ("activation", "_relu")])
 def test_stages_are_those_asked_for(trained, gan, tmp_path, stage, suffix):
-    request = Request(layers=("g/h1",), stage=stage, scaling="signed", order="energy")
-    written = visualize(RunDirectory(trained), "last", request, tmp_path)
+    written = visualize(
+        LayerOptions(
+            run=str(trained), output=str(tmp_path), layers="g/h1", stage=stage, scaling="signed", order="energy"
+        )
+    )
     names = {path.name for path in written}
     assert "g_h1.png" in names and not any(name.startswith(("d_h", "g_h2", "g_h0")) for name in names)
     maps = gan.activations(gan.sample_latents(1, 0))[f"g/h1{suffix}"][0]
@@ -101,8 +102,8 @@ def test_stages_are_those_asked_for(trained, gan, tmp_path, stage, suffix):
 def test_the_maps_asked_for_are_explained(trained, tmp_path):
     """A table has a row for each map, all rows of one height: three asked for, three rows."""
     heights = []
-    for maps in (("3",), ("3", "0"), ("3", "0", "1")):
-        visualize(RunDirectory(trained), "last", Request(layers=("d/h0", "g/h2"), maps=maps), tmp_path)
+    for maps in ("3", "3,0", "3, 0, 1"):
+        visualize(LayerOptions(run=str(trained), layers="d/h0,g/h2", maps=maps, output=str(tmp_path)))
         heights.append([Image.open(tmp_path / f).height for f in ("d_h0_reasons.png", "g_h2_switched_off.png")])
     rows = np.diff(heights, axis=0)
     assert np.all(rows > 32) and np.all(rows[0] == rows[1])
@@ -110,19 +111,19 @@ def test_the_maps_asked_for_are_explained(trained, tmp_path):
 
 def test_maps_that_only_some_layers_have_are_explained_there(trained, tmp_path):
     """d/h0 has 4 maps and g/h3, the image, 3: both go without; the figures of all layers are drawn."""
-    written = {p.name for p in visualize(RunDirectory(trained), "last", Request(maps=("9",)), tmp_path)}
+    written = {p.name for p in visualize(LayerOptions(run=str(trained), maps="9", output=str(tmp_path)))}
     assert {"d_h0.png", "g_h3.png", "d_h2_reasons.png", "g_h0_switched_off.png"} <= written
     assert not written & {"d_h0_reasons.png", "g_h2_switched_off.png"}
 
 
 def test_article_style_has_no_choices():
     with pytest.raises(UserError, match="^--scaling: the article's tool has no such choice"):
-        Request(style="article", scaling="layer")
+        LayerOptions(style="article", scaling="layer")
 
 
 def test_article_style_writes_the_tools_20_grids(trained, gan, tmp_path):
     """8 of ReLU and 12 of Conv2D for four levels; a 32 px network has three: 6 and 9."""
-    written = visualize(RunDirectory(trained), "last", Request(style="article", image="2"), tmp_path)
+    written = visualize(LayerOptions(run=str(trained), style="article", image="2", output=str(tmp_path)))
     grids = [p for p in written if p.name == "grid_activation.png"]
     assert [p.parent.parent.parent.name for p in grids] == (
         ["generator"] * 3 + ["generator_1"] * 3 + ["discriminator"] * 3 + ["discriminator_1"] * 3 + ["gradients"] * 3
@@ -197,29 +198,29 @@ def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, 
         (run_copy / "config.json").write_text(json.dumps(config))
     else:
         (run_copy / "data.json").write_text('{"dataset": "folder", "images": 48, "sha256": "another"}')
-    written = visualize(RunDirectory(run_copy), "last", Request(layers=("d/h1",)), None)
+    written = visualize(LayerOptions(run=str(run_copy), layers="d/h1"))
     assert "The discriminator is shown the generated image: the images" in capsys.readouterr().out
     assert run_copy / "layers" / "d_h1_reasons.png" in written
     assert not (tmp_path / "gone").exists()
     with pytest.raises(UserError, match="^--image=7: the images that the run learned from are not packed"):
-        visualize(RunDirectory(run_copy), "last", Request(image="7"), tmp_path / "out")
+        visualize(LayerOptions(run=str(run_copy), image="7", output=str(tmp_path / "out")))
 
 
 @pytest.mark.parametrize(
     "request_, sentence",
     [
-        ({"layers": ("d/h9",)}, "--layers=d/h9: no such layer; near are d/h"),
-        ({"layers": ("g/h1", "conv")}, "--layers=conv: no such layer"),
+        ({"layers": "d/h9"}, "--layers=d/h9: no such layer; near are d/h"),
+        ({"layers": "g/h1,conv"}, "--layers=conv: no such layer"),
         ({"image": "48"}, "--image=48: the set has 48 images, counted from 0"),
         ({"image": "nowhere.png"}, r"--image=nowhere.png: cannot be read \(missing\)"),
-        ({"layers": ("d/h0",), "maps": ("1", "4")}, r"--maps=4: no layer has such a map \(d/h0 has 4, counted from 0"),
+        ({"layers": "d/h0", "maps": "1,4"}, r"--maps=4: no layer has such a map \(d/h0 has 4, counted from 0"),
         ({"z_file": "nowhere.npy"}, "--z_file=nowhere.npy: no such file"),
     ],
 )
 def test_inputs_that_cannot_be_used_are_sentences(trained, tmp_path, monkeypatch, request_, sentence):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=sentence):
-        visualize(RunDirectory(trained), "last", Request(**request_), tmp_path / "out")
+        visualize(LayerOptions(run=str(trained), **request_, output=str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 
 
@@ -239,14 +240,14 @@ def test_a_z_file_of_other_numbers_or_code_is_refused(gan, tmp_path):
 
 @pytest.mark.parametrize("name", ["stage", "scaling", "order", "style"])
 def test_an_unknown_choice_names_the_known_ones(name):
-    with pytest.raises(UserError, match=f"^--{name}=odd: it can be "):
-        Request(**{name: "odd"})
+    with pytest.raises(UserError, match=f"^--{name}=odd: unknown; it can be "):
+        LayerOptions(**{name: "odd"})
 
 
 def test_a_run_without_a_checkpoint_is_refused(run_copy, tmp_path):
     shutil.rmtree(run_copy / "checkpoints")
     with pytest.raises(UserError, match="has no checkpoint yet"):
-        visualize(RunDirectory(run_copy), "last", Request(), tmp_path / "out")
+        visualize(LayerOptions(run=str(run_copy), output=str(tmp_path / "out")))
 
 
 @pytest.mark.parametrize("settings", [{"channels": 1, "image_size": 32}, {"image_size": 128, "precision": "bfloat16"}])
@@ -259,7 +260,8 @@ def test_other_networks_are_shown_too(tmp_path, settings, tiny_config):
     make_images(tmp_path / "images", 8)
     config = replace(tiny_config, data_dir=str(tmp_path / "images"), cache_dir=str(tmp_path / "p"), **settings)
     run = dcgan_tf.train(replace(config, max_steps=1, batch_size=4), tmp_path / "run")
-    written = visualize(run.directory, "last", Request(scaling="layer"), None)
+    written = visualize(LayerOptions(run=str(run.directory.path), scaling="layer"))
     depth = 5 if config.image_size == 128 else 3
     assert {f"g_h{depth}.png", f"d_h{depth - 1}.png", "report.html"} <= {path.name for path in written}
-    assert len(visualize(run.directory, "last", Request(style="article"), tmp_path / "a")) == 7 * depth
+    article = LayerOptions(run=str(run.directory.path), style="article", output=str(tmp_path / "a"))
+    assert len(visualize(article)) == 7 * depth

@@ -8,7 +8,8 @@ from PIL import Image
 
 import dcgan_tf
 from dcgan_tf.errors import UserError
-from dcgan_tf.sampling.draw import Request, draw
+from dcgan_tf.sampling.draw import draw
+from dcgan_tf.sampling.options import SampleOptions
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def drawn(trained, gan, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "load", lambda run, checkpoint: gan)
 
     def drawn(**request):
-        return draw(str(trained), "last", Request(**request), str(tmp_path / "out"))
+        return draw(SampleOptions(run=str(trained), output=str(tmp_path / "out"), **request))
 
     return drawn
 
@@ -100,7 +101,7 @@ def test_the_averaged_generator_draws_unless_the_raw_one_is_asked_for(drawn, gan
 
 
 def test_without_a_folder_they_go_into_the_run(run_copy):
-    paths = draw(str(run_copy), "8", Request(num_images=2), None)
+    paths = draw(SampleOptions(run=str(run_copy), checkpoint="8", num_images=2))
     assert paths == [run_copy / "generated/seed_0.png"]
     np.testing.assert_array_equal(pixels(paths[0])[:, :32], dcgan_tf.load(run_copy, "8").generate(1)[0])
 
@@ -108,33 +109,33 @@ def test_without_a_folder_they_go_into_the_run(run_copy):
 @pytest.mark.parametrize(
     "wrong, words",
     [
-        ({"num_images": 0}, "--num_images=0: it must be from 1 to 1,000,000."),
+        ({"num_images": 0}, "--num_images=0: it must be at least 1 and at most 1,000,000."),
         ({"num_images": 1_000_001}, "--num_images=1000001: "),
         ({"grid": "0x3"}, "--grid=0x3: rows x columns"),
         ({"grid": "3"}, "--grid=3: rows x columns"),
-        ({"interpolate": 1001}, "--interpolate=1001: it must be from 0 to 1,000."),
+        ({"interpolate": 1001}, "--interpolate=1001: it must be at least 0 and at most 1,000."),
         ({"interpolate": 3, "num_images": 1}, "--interpolate: at least 2"),
         ({"seed": -1}, "--seed=-1: it must be at least 0."),
     ],
 )
 def test_requests_that_cannot_be_met(wrong, words):
     with pytest.raises(UserError) as raised:
-        Request(**wrong)
+        SampleOptions(**wrong)
     assert str(raised.value).startswith(words)
 
 
 def test_no_such_run_checkpoint_or_folder(trained, tmp_path):
     with pytest.raises(UserError, match="nowhere: not a run"):
-        draw(str(tmp_path / "nowhere"), "last", Request(), None)
+        draw(SampleOptions(run=str(tmp_path / "nowhere")))
     with pytest.raises(UserError, match="--checkpoint=5: .* has last and the steps 4, 6, 8, 12."):
-        draw(str(trained), "5", Request(), None)
+        draw(SampleOptions(run=str(trained), checkpoint="5"))
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="a file stands where a folder is needed"):
-        draw(str(trained), "last", Request(num_images=1), str(tmp_path / "file"))
+        draw(SampleOptions(run=str(trained), num_images=1, output=str(tmp_path / "file")))
 
 
 @pytest.mark.parametrize("request_", [{"num_images": 10_001}, {"num_images": 101, "interpolate": 100}])
 def test_a_grid_larger_than_any_screen_is_refused(request_):
     with pytest.raises(UserError, match="a grid has room for 10,000 images"):
-        Request(**request_)
-    Request(**request_, singly=True)
+        SampleOptions(**request_)
+    SampleOptions(**request_, singly=True)

@@ -1,4 +1,4 @@
-"""A run of each released version is loaded, sampled from and continued: `tests/golden/<version>` was made by that version.
+"""A run of each released version is loaded, sampled from and continued (`tests/golden/<version>`, made by it).
 
 `run/` is a run of 3 of its 6 steps (1D:2G twice over: 2 updates of D, 2 of G; mirrored and shifted images, averaged
 generator), `images/` its drawn roads, `expected/` what that version made of it: the last checkpoint and the metrics,

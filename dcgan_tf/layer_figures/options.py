@@ -1,0 +1,58 @@
+"""The options of the layer figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from dcgan_tf.errors import UserError
+from dcgan_tf.settings import Settings, setting
+
+Stage = Literal["before_bn", "after_bn", "activation"]
+Scaling = Literal["map", "layer", "signed"]
+Order = Literal["channel", "energy"]
+
+
+@dataclass(frozen=True)
+class LayerOptions(Settings):
+    """What is drawn of which layers, for which inputs."""
+
+    run: str = setting("", "folder of the run; empty: the newest in runs/")
+    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
+    seed: int = setting(0, "fixes z, the generator's input", at_least=0)
+    z_file: str = setting("", "a .npy file with z, in place of --seed")
+    image: str = setting("", "the discriminator's input: a file, or an index in the run's data set; empty: 0")
+    layers: str = setting("", "names or patterns separated by commas: d/h1, g/*, h2; empty: all")
+    maps: str = setting("", "numbers of the maps to explain, separated by commas; empty: the strongest")
+    stage: Stage = setting("before_bn", "before batch norm (as the article), after it, or after the activation")
+    scaling: Scaling = setting("map", "map (each by itself), layer (all alike) or signed (colours around zero)")
+    order: Order = setting("channel", "by channel, or by energy (the strongest first)")
+    style: Literal["modern", "article"] = setting("modern", "article: the original tool's grids, pixel for pixel")
+    output: str = setting("", "folder for the pictures; empty: layers/ in the run")
+    tensorboard: bool = setting(False, "write the figures as TensorBoard images too")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.style == "article":
+            default = {field.name: field.default for field in fields(self)}
+            for name in ("layers", "maps", "stage", "scaling", "order"):
+                if getattr(self, name) != default[name]:
+                    raise UserError(f"--{name}: the article's tool has no such choice; leave one of them out.")
+        for number in self.map_texts:
+            if not number.isdecimal():
+                raise UserError(f"--maps={number}: numbers of maps are needed, counted from 0, with commas between.")
+
+    @property
+    def layer_patterns(self) -> list[str]:
+        """The names or patterns in `layers`."""
+        return split_commas(self.layers)
+
+    @property
+    def map_texts(self) -> list[str]:
+        """The numbers in `maps`, as they were written."""
+        return split_commas(self.maps)
+
+
+def split_commas(text: str) -> list[str]:
+    """The parts between commas that are not blank."""
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,50 @@
+"""The options of sampling."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from dcgan_tf.config import parse_grid
+from dcgan_tf.errors import UserError
+from dcgan_tf.settings import Settings, setting
+
+MOST_IMAGES = 1_000_000
+MOST_IN_A_GRID = 10_000
+
+
+@dataclass(frozen=True)
+class SampleOptions(Settings):
+    """Which images are drawn from a run, and how they are written."""
+
+    run: str = setting("", "folder of the run; empty: the newest in runs/")
+    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
+    num_images: int = setting(64, "number of images", at_least=1, at_most=MOST_IMAGES)
+    grid: str = setting("", "rows x columns, in place of --num_images")
+    seed: int = setting(0, "fixes the images; image i stays the same when more are drawn", at_least=0)
+    singly: bool = setting(False, "a file for each image, in place of one grid")
+    interpolate: int = setting(
+        0, "steps from each of the images to the next, spherical for normal z; 0: none", at_least=0, at_most=1000
+    )
+    gif: bool = setting(False, "an animation of the images, or of the way between them")
+    raw: bool = setting(False, "the generator's own weights where the run keeps averaged ones")
+    output: str = setting("", "folder for the pictures; empty: generated/ in the run")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.grid:
+            rows, columns = parse_grid(self.grid, "--grid")
+            object.__setattr__(self, "num_images", rows * columns)
+        if not self.singly and self.num_images * max(self.interpolate, 1) > MOST_IN_A_GRID:
+            raise UserError(
+                f"a grid has room for {MOST_IN_A_GRID:,} images; ask for fewer, or for a file each: --singly."
+            )
+        if self.interpolate and self.num_images < 2:
+            raise UserError("--interpolate: at least 2 images are needed to go from one to another.")
+
+    @property
+    def columns(self) -> int:
+        """Columns of the grid: as asked for, one row for each interpolation, else about square."""
+        if self.interpolate:
+            return self.interpolate
+        return parse_grid(self.grid)[1] if self.grid else math.ceil(math.sqrt(self.num_images))

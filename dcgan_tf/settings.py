@@ -1,0 +1,89 @@
+"""Settings declared once: a dataclass field carries its default, its meaning and its bounds.
+
+A command's flags, their help and their checks are made from these fields (`cli.define_settings`). TensorFlow is not
+imported here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import typing
+from typing import Any
+
+from dcgan_tf.errors import UserError
+
+
+def setting(default, help: str, *, at_least=None, at_most=None, above=None, below=None, learned: bool = True) -> Any:
+    """One field of a `Settings` class: its default, its meaning with unit, and its bounds.
+
+    Args:
+      default: its type is the setting's. A choice among names has a `Literal` as the field's annotation.
+      help: for `--help`.
+      at_least, at_most, above, below: bounds of a number.
+      learned: of `Config`: whether the setting decides the weights after step t. One that changes only what is recorded
+        or how long the run goes on may differ when the run is continued.
+    """
+    bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
+    metadata = {"help": help, "learned": learned} | {k: v for k, v in bounds.items() if v is not None}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+class Settings:
+    """Base of the frozen dataclasses whose fields are made by `setting`: every value is checked when one is made.
+
+    Raises:
+      UserError: a value of another type or outside its bounds; the sentence names the flag.
+    """
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = check(field, getattr(self, field.name), choices(type(self), field.name))
+            object.__setattr__(self, field.name, value)
+
+
+@functools.cache
+def choices(settings: type, name: str) -> tuple:
+    """The values that a setting's `Literal` allows; none: it is not a choice."""
+    return typing.get_args(typing.get_type_hints(settings)[name])
+
+
+def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
+    """`value` in the field's type, or a UserError that names the flag and what it allows."""
+    kind, bounds, flag = type(field.default), field.metadata, f"--{field.name}"
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"{flag}={value}: {'a number' if kind is not str else 'a text'} is needed.")
+    if allowed and value not in allowed:
+        hint = closest(value, allowed) if kind is str else ""
+        raise UserError(f"{flag}={value}: unknown; it can be {join_or(allowed)}.{hint}")
+    good = (
+        (kind is str or value - value == 0)  # neither nan nor infinite
+        and value >= bounds.get("at_least", value)
+        and value <= bounds.get("at_most", value)
+        and ("above" not in bounds or value > bounds["above"])
+        and ("below" not in bounds or value < bounds["below"])
+    )
+    if not good:
+        raise UserError(f"{flag}={value}: it must be {describe_bounds(field)}.")
+    return value
+
+
+def describe_bounds(field: dataclasses.Field) -> str:
+    """A setting's bounds in words: "at least 1 and at most 100"; none: ""."""
+    words = {"at_least": "at least", "at_most": "at most", "above": "above", "below": "below"}
+    return " and ".join(f"{words[k]} {field.metadata[k]:,}" for k in words if k in field.metadata)
+
+
+def join_or(values) -> str:
+    """ "a, b or c"."""
+    *most, last = [str(v) for v in values]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def closest(value: str, values) -> str:
+    """ " Did you mean x?", or "" where nothing is near."""
+    near = difflib.get_close_matches(value, values, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
