@@ -131,7 +131,7 @@ class Config(Settings):
 
     @property
     def resolved_crop(self) -> str:
-        """`crop` with "auto" replaced by the data set's own: "108" (row A5), "144", "square" or as given."""
+        """`crop` with "auto" replaced by the data set's own: "108" (the article's), "144", "square" or as given."""
         if self.crop != "auto":
             return self.crop
         # 144 of LFW's 250 pixels: from hair to chin, and hardly a black corner of the alignment, of which 150 has more.
@@ -166,7 +166,10 @@ def _check_crop(value: str) -> None:
 
 # What each preset is for, and what differs from the article's values.
 PRESETS: dict[PresetName, tuple[str, dict[str, Any]]] = {
-    "article": ("rows A1-A9, float32; exactly with --held_out=0, as the article trained on every image", {}),
+    "article": (
+        "the article's networks and training, float32; with --held_out=0 on every image, as there",
+        {},
+    ),
     "fast": ("the article's networks and algorithm, in bfloat16 compute where that is faster", {"precision": "auto"}),
     "paper": (
         "Radford et al. 2016: N(0, 0.02) weights, 1D:1G, batch 128, z ~ U[-1, 1]",

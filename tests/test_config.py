@@ -13,7 +13,7 @@ from dcgan_tf.settings import choices
 
 
 def test_the_default_is_the_articles_recipe():
-    """Rows A1-A5 and A7, number by number."""
+    """Number by number, from the article's text and code."""
     c = preset("article")
     assert c == Config()
     assert (c.dataset, c.image_size, c.channels, c.resolved_crop) == ("sully_chen", 64, 3, "108")

@@ -37,7 +37,7 @@ def load(path: str, size: int, crop: str, channels: int) -> np.ndarray:
       channels: 3 or 1.
 
     Returns:
-      uint8 [size, size, channels]. Resized with Pillow's bicubic filter, which antialiases (row A5: the
+      uint8 [size, size, channels]. Resized with Pillow's bicubic filter, which antialiases (the
       article's interpolation is not known).
 
     Raises:

@@ -96,7 +96,7 @@ def describe(packed: Packed) -> str:
 
 
 def save_random_samples(packed: Packed, path: Path, rows: int, columns: int, seed: int) -> None:
-    """A grid of real images, drawn at random without repetition (row A8, figure 1.6)."""
+    """A grid of real images, drawn at random without repetition (as the article's figure 1.6)."""
     count = min(rows * columns, len(packed.images))
     chosen = np.random.default_rng(seed).choice(len(packed.images), count, replace=False)
     save_png(path, grid(packed.images[np.sort(chosen)], min(columns, count), gap=2))

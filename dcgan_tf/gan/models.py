@@ -1,4 +1,4 @@
-"""The two networks of the article (rows A1-A3), for 32, 64 and 128 px. Keras 3 operations only."""
+"""The two networks of the article, for 32, 64 and 128 px. Keras 3 operations only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def kernel_initializer(name: str, fan_in: float, seed: int) -> keras.initializer
     """Initial weights of one kernel.
 
     Args:
-      name: "article" is truncated Glorot normal, variance 2 / (fan_in + fan_out) (row A3); "paper" is
+      name: "article" is truncated Glorot normal, variance 2 / (fan_in + fan_out); "paper" is
         N(0, 0.02) (Radford et al. 2016); "he" is N(0, 2 / fan_in) (He et al. 2015).
       fan_in: inputs that reach one output. A transposed convolution of stride s gives each output only
         1/s^2 of its taps, which Keras's own He initialiser does not know: hence the argument.
@@ -35,7 +35,7 @@ def kernel_initializer(name: str, fan_in: float, seed: int) -> keras.initializer
 
 
 def _batch_norm_settings(seed: int) -> dict:
-    # gamma ~ N(1, 0.02): row A3.
+    # gamma ~ N(1, 0.02), as in the article's code.
     gamma = keras.initializers.RandomNormal(1.0, 0.02, seed=seed)
     return {"momentum": BN_MOMENTUM, "epsilon": BN_EPSILON, "gamma_initializer": gamma}
 
@@ -115,7 +115,7 @@ class _Network(keras.Model):
 
 @keras.saving.register_keras_serializable("dcgan_tf")
 class Generator(_Network):
-    """z -> image: Dense to 4x4, then 5x5 stride-2 transposed convolutions up to the image (row A1).
+    """z -> image: Dense to 4x4, then 5x5 stride-2 transposed convolutions up to the image.
 
     At 64 px and width 64: 4x4x512, 8x8x256, 16x16x128, 32x32x64, 64x64x3; batch norm and ReLU after all but
     the last, which has tanh. Layers: h0 (dense), h1.. (transposed convolutions), hK_bn, hK_relu. Where batch
@@ -179,7 +179,7 @@ class Generator(_Network):
 
 @keras.saving.register_keras_serializable("dcgan_tf")
 class Discriminator(_Network):
-    """Image -> logit: 5x5 stride-2 convolutions down to 4x4, then Dense 1 (row A2).
+    """Image -> logit: 5x5 stride-2 convolutions down to 4x4, then Dense 1.
 
     At 64 px and width 64: 32x32x64, 16x16x128, 8x8x256, 4x4x512; LeakyReLU 0.2 after each, batch norm in all
     but the first. Layers: h0.. (convolutions), hK_bn, hK_lrelu, and the last hK (dense).

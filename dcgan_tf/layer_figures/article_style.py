@@ -1,4 +1,4 @@
-"""The article's layer figures: the 20 grids that its tool, tf_cnnvis, writes for its graph (row A12).
+"""The article's layer figures: the 20 grids that its tool, tf_cnnvis, writes for its graph.
 
 Same selection, order, scaling, gaps, sizes and file layout, as far as they are meaningful. What differs, and why:
 

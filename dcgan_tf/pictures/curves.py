@@ -1,4 +1,4 @@
-"""Losses over training as a picture (row A9)."""
+"""Losses over training as a picture."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def grid(images: np.ndarray, columns: int, gap: int = 0) -> np.ndarray:
 
     Returns:
       uint8 [rows * (H + gap) - gap, columns * (W + gap) - gap, C]; 8x8 images of 64x64 without gaps give
-      512x512 (row A7).
+      512x512.
     """
     n, height, width, channels = images.shape
     rows = -(-n // columns)

@@ -28,7 +28,7 @@ def sample_grid(gan: DCGAN) -> np.ndarray:
 
 
 def save_sample(run: RunDirectory, epoch: int, index: int, image: np.ndarray) -> Path:
-    """Write a sample grid under row A7's name: `train_EE_SSSS.png`, the epoch and the step in it, from 0."""
+    """Write a sample grid under the article's name, `train_EE_SSSS.png`: the epoch and the step in it, from 0."""
     path = run.samples / f"train_{epoch:02d}_{index:04d}.png"
     save_png(path, image)
     return path

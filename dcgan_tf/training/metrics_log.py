@@ -21,7 +21,7 @@ class Records:
     """Appends one line a step to both files.
 
     Args:
-      log_file: `train.log`, in the format of row A6.
+      log_file: `train.log`, in the article's format.
       metrics_file: `metrics.csv`, with `COLUMNS`.
       step: the steps done at the checkpoint that the run goes on from; later lines are cut off.
     """

@@ -1,7 +1,4 @@
-"""Convolutions, plain and transposed: what they compute, how fast, and where the checkerboard comes from.
-
-Row B7 and, beyond the sources, CONV-TRANSPOSED and CONV-CHECKERBOARD.
-"""
+"""Convolutions, plain and transposed: what they compute, how fast, and where the checkerboard comes from."""
 
 from dcgan_tf import cli
 from experiments.convolution.rows import ROWS
@@ -9,4 +6,4 @@ from experiments.framework import study
 
 if __name__ == "__main__":
     study.define_flags(ROWS)
-    cli.run(lambda: study.main(ROWS), __doc__)
+    cli.run(lambda: study.main(ROWS, "experiments/convolution/results"), __doc__)

@@ -1,4 +1,4 @@
-"""Row CONV-CHECKERBOARD: where the checkerboard of generated images comes from (Odena et al. 2016), measured.
+"""Where the checkerboard of generated images comes from (Odena et al. 2016), measured.
 
 Three ways to double a map: the article's 5x5 transposed convolution of stride 2, the same with 4x4 taps, and nearest
 upsampling followed by a 3x3 convolution.
@@ -23,7 +23,7 @@ PERIODS = (2, 4)
 REAL = "drawn roads"
 
 
-def conv_checkerboard(options: Options) -> Row:
+def checkerboard(options: Options) -> Row:
     """Overlap of the kernels, response to a constant, then the spectra of generated and real (drawn) images."""
 
     maps = {form: overlap(form) for form in FORMS}
@@ -67,9 +67,9 @@ def conv_checkerboard(options: Options) -> Row:
             ),
         ],
         figures={
-            "CONV-CHECKERBOARD-overlap": _overlap_figure(maps),
-            "CONV-CHECKERBOARD-spectrum": _spectrum_figure(spectra, steps),
-            "CONV-CHECKERBOARD-images": _images_figure(images),
+            "checkerboard_overlap": _overlap_figure(maps),
+            "checkerboard_spectrum": _spectrum_figure(spectra, steps),
+            "checkerboard_images": _images_figure(images),
         },
     )
 

@@ -1,4 +1,4 @@
-"""Rows B7 and CONV-TRANSPOSED: convolutions in NumPy against the framework's, and their speeds."""
+"""Convolutions and transposed convolutions in NumPy against the framework's, and their speeds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TOLERANCE = 1e-4
 SIZE = (15, 14)
 KERNELS, STRIDES, DILATIONS = (1, 2, 3, 4, 5), (1, 2, 3), (1, 2, 3)
 PADDINGS = ("valid", "same", "2 above, 1 below, 0 left, 3 right")
-# The article's discriminator (row A2): side and maps of each convolution's input, maps of its output.
+# The article's discriminator: side and maps of each convolution's input, maps of its output.
 LAYERS = {"h0": (64, 3, 64), "h1": (32, 64, 128), "h2": (16, 128, 256), "h3": (8, 256, 512)}
 
 
-def b7(options: Options) -> Row:
+def im2col(options: Options) -> Row:
     """im2col + GEMM equals the framework's convolution, whatever the stride, padding and dilation; their speeds."""
 
     errors = {}
@@ -55,7 +55,7 @@ def b7(options: Options) -> Row:
                 for name, values in turns.items()
             ),
         ],
-        figures={"B7-speed": _speed_figure(seconds, _batch(options))},
+        figures={"im2col_speed": _speed_figure(seconds, _batch(options))},
     )
 
 
@@ -153,7 +153,7 @@ def _speed_figure(seconds: dict[str, dict[str, list[float]]], batch: int):
     return figure
 
 
-def conv_transposed(options: Options) -> Row:
+def transposed_convolution(options: Options) -> Row:
     """One operation, five ways to it: gradient, transposed matrix, zeros between the inputs, TensorFlow's, ours."""
 
     cases = list(itertools.product((3, 4, 5), STRIDES))
@@ -178,7 +178,7 @@ def conv_transposed(options: Options) -> Row:
         else f"{DIFFERS}: the ways do not lead to the same numbers",
         numbers={"largest": largest, "rank": rank, "columns": drawn.shape[1], "distance from inverse": inverse},
         table=[["way", "largest difference"], *([way, value] for way, value in largest.items())],
-        figures={"CONV-TRANSPOSED-matrix": _matrix_figure(drawn)},
+        figures={"transposed_convolution_matrix": _matrix_figure(drawn)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Convolutions in NumPy as the slides describe them: patches gathered (im2col), then one matrix product (row B7).
+"""Convolutions in NumPy as the slides describe them: patches gathered (im2col), then one matrix product.
 
 Kernels are [kh, kw, c, d] as TensorFlow's, and not flipped. A padding is ((above, below), (left, right)) in pixels.
 """

@@ -1,12 +1,13 @@
-"""Convolutions, plain and transposed: what they compute, how fast, and where the checkerboard comes from.
-
-Row B7 and, beyond the sources, CONV-TRANSPOSED and CONV-CHECKERBOARD.
-"""
+"""Convolutions, plain and transposed: what they compute, how fast, and where the checkerboard comes from."""
 
 from __future__ import annotations
 
-from experiments.convolution.checkerboard import conv_checkerboard
-from experiments.convolution.equality import b7, conv_transposed
+from experiments.convolution.checkerboard import checkerboard
+from experiments.convolution.equality import im2col, transposed_convolution
 from experiments.framework import study
 
-ROWS: study.Rows = {"B7": b7, "CONV-TRANSPOSED": conv_transposed, "CONV-CHECKERBOARD": conv_checkerboard}
+ROWS: study.Rows = study.name_rows(
+    im2col,
+    transposed_convolution,
+    checkerboard,
+)

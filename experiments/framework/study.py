@@ -1,7 +1,7 @@
-"""The frame of the studies: rows of the reproduction, each made once, with the published value beside ours.
+"""The framework of the studies: rows, each made once, with the published value beside ours.
 
-A study is a dict of rows, id -> function from `Options` to `Row`, and a call of `main`. Each row's numbers (JSON),
-table (CSV) and figures are written when it is done, so a study that was stopped goes on with the next row.
+A study is a dict of rows, name -> function from `Options` to `Row`, and a call of `main`. Each row's numbers (JSON),
+table (CSV) and figures are written when it is done, so that a study that was stopped continues with the next row.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FLAGS = absl_flags.FLAGS
-RESULTS, QUICK_RESULTS = "experiments/results/rows", "runs/reproduction-quick"
+QUICK_RESULTS = "runs/reproduction-quick"
 AGREES, DIFFERS, SOURCE_ERROR = "agrees", "differs", "source in error"
 VERDICTS = (AGREES, DIFFERS, SOURCE_ERROR)
 PARTS = ("title", "published", "ours", "spread", "verdict", "numbers")  # of a row, kept in its record
@@ -39,7 +39,7 @@ class Options:
     """What a row is told.
 
     Attributes:
-      seeds: repetitions; a row that has no chance in it takes no notice.
+      seeds: repetitions of what is random.
       quick: less of everything, for CI: the same code, wider bands.
       data_dir: folder of the genuine MNIST files; empty: none given.
     """
@@ -60,7 +60,7 @@ class Row:
 
     Attributes:
       title: what the row is about, a few words.
-      published, ours, spread: for the row's line; spread says over what, "0.01 (5 seeds)" or "none: no chance in it".
+      published, ours, spread: for the row's line; spread says over what, "0.01 (5 seeds)" or "none: nothing random".
       verdict: one of `VERDICTS`, and after a colon why, where it is not plain.
       numbers: everything measured, JSON.
       table: for the CSV: a row of names, then rows of values.
@@ -86,6 +86,11 @@ class Row:
 Rows = dict[str, Callable[[Options], Row]]
 
 
+def name_rows(*rows: Callable[[Options], Row]) -> Rows:
+    """A study's rows, each by its function's name."""
+    return {row.__name__: row for row in rows}
+
+
 def new_figure(width: float = 9.0, height: float = 4.0) -> Figure:
     """A figure, inches, at 110 dots each; it needs no display."""
     from matplotlib.figure import Figure
@@ -104,38 +109,41 @@ def pixels(figure: Figure) -> np.ndarray:
 
 
 def define_flags(rows: Iterable[str]) -> None:
+    """The flags of a study's command."""
     cli.define("only", "", f"rows with commas between ({', '.join(rows)}); empty: all")
     define_options()
 
 
 def define_options() -> None:
-    """The flags that `given_options` reads."""
-    cli.define("seeds", 5, "repetitions of what has chance in it")
+    """The flags that `read_options` reads."""
+    cli.define("seeds", 5, "repetitions of what is random")
     cli.define("quick", False, "less of everything, in minutes: the same code, wider bands")
     cli.define("data_dir", "", "folder of the MNIST files (idx, .gz); empty: digits drawn from fonts stand in")
-    cli.define("out", "", f"folder of the results (default: {RESULTS}; with --quick: {QUICK_RESULTS})")
+    cli.define("out", "", f"folder of the results; empty: results/ of the study, with --quick {QUICK_RESULTS}")
     cli.define("again", False, "make rows anew that were made before with the same options")
 
 
-def main(rows: Rows) -> None:
-    """Make the rows that the flags ask for and print a line for each."""
-    options, folder = given_options()
-    for name in chosen(FLAGS.only, rows):
-        print(line(name, made(name, rows[name], options, folder, FLAGS.again)), flush=True)
+def main(rows: Rows, results: str) -> None:
+    """Make the rows that the flags ask for, in the folder `results` unless they name another; print each."""
+    options, folder = read_options()
+    for name in choose_rows(FLAGS.only, rows):
+        record = make_row(name, rows[name], options, folder or Path(results), FLAGS.again)
+        print(describe_row(name, record), flush=True)
 
 
-def given_options() -> tuple[Options, Path]:
-    """The flags' options, and the folder of the results."""
+def read_options() -> tuple[Options, Path | None]:
+    """The flags' options, and the folder of the results if they say it: `--out`, or that of `--quick`."""
     if FLAGS.seeds < 1:
         raise UserError(f"--seeds={FLAGS.seeds}: it must be at least 1.")
-    folder = Path(FLAGS.out or (QUICK_RESULTS if FLAGS.quick else RESULTS))
-    if any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
+    out = FLAGS.out or (QUICK_RESULTS if FLAGS.quick else "")
+    folder = Path(out) if out else None
+    if folder and any(part.exists() and not part.is_dir() for part in (folder, *folder.parents)):
         raise UserError(f"--out={folder}: a file stands where a folder is needed; choose another one.")
     return Options(FLAGS.seeds, FLAGS.quick, FLAGS.data_dir), folder
 
 
-def chosen(given: str, rows: Iterable[str]) -> list[str]:
-    """The ids in `given`, commas between; empty: all.
+def choose_rows(given: str, rows: Iterable[str]) -> list[str]:
+    """The rows named in `given`, separated by commas; empty: all.
 
     Raises:
       UserError: one that there is not; near ones are offered.
@@ -151,11 +159,11 @@ def chosen(given: str, rows: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(names)) or list(known.values())
 
 
-def made(name: str, row: Callable[[Options], Row], options: Options, folder: Path, again: bool = False) -> dict:
+def make_row(name: str, row: Callable[[Options], Row], options: Options, folder: Path, again: bool = False) -> dict:
     """The row's record, made now unless it is there, of the same options, already."""
     from dcgan_tf.files import write_text
 
-    if not again and (record := kept(name, options, folder)):
+    if not again and (record := find_record(name, options, folder)):
         return record
     say(f"{name} ...")
     result = row(options)
@@ -164,23 +172,25 @@ def made(name: str, row: Callable[[Options], Row], options: Options, folder: Pat
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(result.table)
         write_text(folder / f"{name}.csv", text.getvalue())
-    record = {"row": name, "options": _told(options), "pictures": written} | {p: getattr(result, p) for p in PARTS}
+    record = {"row": name, "options": _describe_options(options), "pictures": written} | {
+        p: getattr(result, p) for p in PARTS
+    }
     write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")  # last: a row is done when it is there
     return record
 
 
-def kept(name: str, options: Options, folder: Path) -> dict | None:
+def find_record(name: str, options: Options, folder: Path) -> dict | None:
     """The row's record if it was made with these options and all its pictures are still there."""
-    record = read(folder / f"{name}.json")
+    record = read_record(folder / f"{name}.json")
     whole = record and all((folder / picture).is_file() for picture in record["pictures"])
-    return record if whole and record["options"] == _told(options) else None
+    return record if whole and record["options"] == _describe_options(options) else None
 
 
-def _told(options: Options) -> dict:
+def _describe_options(options: Options) -> dict:
     return {"seeds": options.seeds, "quick": options.quick, "data_dir": Path(options.data_dir).name}
 
 
-def read(path: Path) -> dict | None:
+def read_record(path: Path) -> dict | None:
     """A row's record, or None if it was not made or is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -202,7 +212,8 @@ def _write_pictures(result: Row, folder: Path) -> list[str]:
     return [*(f"{stem}.png" for stem in result.figures), *(f"{stem}.gif" for stem in result.animations)]
 
 
-def line(name: str, record: dict) -> str:
+def describe_row(name: str, record: dict) -> str:
+    """A row's record in five lines."""
     return (
         f"{name}: {record['title']}\n  published: {record['published']}\n  ours: {record['ours']}\n"
         f"  spread: {record['spread']}\n  verdict: {record['verdict']}"

@@ -1,4 +1,4 @@
-"""Row B3 and the trained half of B4: discriminators trained on pairs of known densities, against D* = p / (p + q)."""
+"""Discriminators trained on pairs of known densities, against D* = p / (p + q)."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def trained_for(options: Options) -> dict[str, np.ndarray]:
     return trained(300, 1) if options.quick else trained(3000, min(options.seeds, MOST_SEEDS))
 
 
-def b3(options: Options) -> Row:
+def optimal_discriminator(options: Options) -> Row:
     """Discriminators trained to the end against p_data / (p_data + p_g)."""
     outputs, found = trained_for(options), {}
     within = 5 * WITHIN if options.quick else WITHIN
@@ -137,5 +137,5 @@ def b3(options: Options) -> Row:
         found,
         [["pair", "seed", "largest |D - D*|", f"mass within {WITHIN}"]]
         + [[n, k, *v] for n, f in found.items() for k, v in enumerate(zip(f["largest"], f["share"]))],
-        {"B3": figure},
+        {"optimal_discriminator": figure},
     )

@@ -1,4 +1,4 @@
-"""Rows B6 and A13: Algorithm 1 on one Gaussian, as an animation, and what more updates of D or of G do."""
+"""Algorithm 1 on one Gaussian, as an animation, and the effect of more updates of D or of G."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def state(played: Game) -> dict[str, np.ndarray]:
     return {"p_g": p_g, "d": d, "js": js, "gap": np.sum(np.abs(d - best) * mixture, axis=-1) * WIDTH}
 
 
-def b6(options: Options) -> Row:
+def algorithm_1(options: Options) -> Row:
     """Densities, D and D*, and where G carries z."""
     from experiments.gan_theory.players import tf
 
     every, frames = (20, 6) if options.quick else (45, 46)
     played, pictures, curves = game(1, 1, range(1)), [], []
-    for k in progress(range(frames), "B6", unit="frames"):
+    for k in progress(range(frames), "algorithm_1", unit="frames"):
         now = state(played)
         figure = _frame(played, now, k * every)
         pictures.append(pixels(figure))
@@ -79,8 +79,8 @@ def b6(options: Options) -> Row:
         AGREES if good else DIFFERS,
         {"js": [js for js, _ in curves], "gap": [gap for _, gap in curves], "every": every},
         [["round", "JS, nats", "mean |D - D*|"], *([k * every, *pair] for k, pair in enumerate(curves))],
-        {"B6": figure},
-        {"B6": pictures},
+        {"algorithm_1": figure},
+        {"algorithm_1": pictures},
     )
 
 
@@ -103,13 +103,13 @@ def _frame(played: Game, now: dict, step: int):
     return figure
 
 
-def a13(options: Options) -> Row:
+def updates_per_player(options: Options) -> Row:
     """More updates of D bring it nearer to D*, which the theory has G play against; more of G leave it behind."""
     from experiments.gan_theory.players import tf
 
     every, blocks, seeds = (20, 4, 1) if options.quick else (25, 48, options.seeds)
     found = {}
-    for name, steps in progress(STEPS.items(), "A13", unit="settings"):
+    for name, steps in progress(STEPS.items(), "updates_per_player", unit="settings"):
         played, states = game(*steps, range(seeds)), []
         for k in range(blocks):
             played.play(tf.constant(k * every), tf.constant(every))
@@ -143,5 +143,5 @@ def a13(options: Options) -> Row:
         {name: {part: values.tolist() for part, values in f.items()} for name, f in found.items()},
         [["setting", "seed", "mean |D - D*|", "JS of the last quarter"]]
         + [[n, k, *pair] for n in found for k, pair in enumerate(zip(gap[n].tolist(), late[n].tolist()))],
-        {"A13": figure},
+        {"updates_per_player": figure},
     )

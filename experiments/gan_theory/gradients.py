@@ -1,4 +1,4 @@
-"""Row A16: the gradient that reaches G as D goes ahead, by the saturating and by the non-saturating loss."""
+"""The gradient that reaches G while D is trained further, by the saturating and by the non-saturating loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AHEAD = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # updates of D with G held stil
 MOST_SEEDS = 3
 
 
-def a16(options: Options) -> Row:
+def vanishing_gradients(options: Options) -> Row:
     seeds = 1 if options.quick else min(options.seeds, MOST_SEEDS)
     ahead = AHEAD[:6] if options.quick else AHEAD
     found = {}
@@ -49,7 +49,7 @@ def a16(options: Options) -> Row:
             for place, n in enumerate(ahead)
             for k in range(seeds)
         ],
-        {"A16": _figure(found, ahead)},
+        {"vanishing_gradients": _figure(found, ahead)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Row A15: mode collapse on a ring of 8 and a grid of 25 Gaussians, in settings that collapse and that do not."""
+"""Mode collapse on a ring of 8 and a grid of 25 Gaussians, in settings that collapse and that do not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def counted(points: np.ndarray, centers: np.ndarray, std: float) -> tuple[int, f
     return int(np.sum(counts >= 0.1 * len(points) / len(centers))), float(good.mean())
 
 
-def a15(options: Options) -> Row:
+def mode_collapse(options: Options) -> Row:
     from experiments.gan_theory.players import Game, Setting, gaussian_mixture, grid, ring, tf
 
     # Rounds differ, for time: five updates of G in a round are five times the work.
@@ -37,7 +37,7 @@ def a15(options: Options) -> Row:
     seeds, blocks = (1, 2) if options.quick else (min(options.seeds, MOST_SEEDS), 20)
     found, drawn = {}, {}
     plays = [(s, k) for s in sets for k in settings]
-    for name, kind in progress(plays, "A15", unit="games"):
+    for name, kind in progress(plays, "mode_collapse", unit="games"):
         centers, std = sets[name]
         setting, rounds = settings[kind]
         rounds = 60 if options.quick else rounds
@@ -71,7 +71,10 @@ def a15(options: Options) -> Row:
         {f"{n}, {k}": {"history": h.tolist(), "rounds": r.tolist()} for (n, k), (h, r) in found.items()},
         [["set", "setting", "seed", "modes", "high-quality share"]]
         + [[*play, k, *pair] for play, h in last.items() for k, pair in enumerate(h.tolist())],
-        {"A15-points": _points_figure(drawn, sets, list(settings)), "A15": _history_figure(found, sets, settings)},
+        {
+            "mode_collapse_points": _points_figure(drawn, sets, list(settings)),
+            "mode_collapse": _history_figure(found, sets, settings),
+        },
     )
 
 

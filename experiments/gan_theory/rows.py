@@ -1,6 +1,6 @@
-"""GAN theory by numbers: rows A13 to A16, B3 to B6.
+"""GAN theory by numbers: optimal discriminators, divergences, Algorithm 1 on known densities, collapse, gradients.
 
-Here A14 (play in F(u, v) = uv), B4 and B5 (the value at the best D; divergences).
+Here are gradient play in F(u, v) = uv, the value at the optimal D, and divergences; the other rows have a module each.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import numpy as np
 
 from experiments.framework import study
 from experiments.framework.study import AGREES, DIFFERS, Options, Row
-from experiments.gan_theory.densities import PAIRS, POINTS, STEP, b3, optimal, trained_for
-from experiments.gan_theory.gaussian import a13, b6
-from experiments.gan_theory.gradients import a16
-from experiments.gan_theory.modes import a15
+from experiments.gan_theory.densities import PAIRS, POINTS, STEP, optimal, optimal_discriminator, trained_for
+from experiments.gan_theory.gaussian import algorithm_1, updates_per_player
+from experiments.gan_theory.gradients import vanishing_gradients
+from experiments.gan_theory.modes import mode_collapse
 
 RATE = 0.1  # of the players
 
@@ -54,7 +54,7 @@ def play(kind: str, rounds: int, rate: float = RATE) -> np.ndarray:
     return np.array(path)
 
 
-def a14(options: Options) -> Row:
+def gradient_play(options: Options) -> Row:
     rounds = 1000
     theory, measured = factors(RATE), {}
     figure = study.new_figure(9, 4.2)
@@ -82,7 +82,7 @@ def a14(options: Options) -> Row:
         else DIFFERS,
         {"measured": measured, "theory": theory},
         [["play", "measured", "eigenvalue"], *([k, measured[k], theory[k]] for k in theory)],
-        {"A14": figure},
+        {"gradient_play": figure},
     )
 
 
@@ -114,7 +114,7 @@ def value(d: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     return integral(p * np.log(np.maximum(d, tiny))) + integral(q * np.log(np.maximum(1 - d, tiny)))
 
 
-def b4(options: Options) -> Row:
+def value_at_optimum(options: Options) -> Row:
     """By quadrature at D* itself, and at a D trained to be it."""
     found, outputs, rng = {}, trained_for(options), np.random.default_rng(0)
     for name, (first, second) in PAIRS.items():
@@ -150,7 +150,7 @@ def b4(options: Options) -> Row:
     )
 
 
-def b5(options: Options) -> Row:
+def divergences(options: Options) -> Row:
     found = {}
     for name, (first, second) in PAIRS.items():
         p, q = first(POINTS), second(POINTS)
@@ -171,4 +171,13 @@ def b5(options: Options) -> Row:
     )
 
 
-ROWS: study.Rows = {"A13": a13, "A14": a14, "A15": a15, "A16": a16, "B3": b3, "B4": b4, "B5": b5, "B6": b6}
+ROWS: study.Rows = study.name_rows(
+    updates_per_player,
+    gradient_play,
+    mode_collapse,
+    vanishing_gradients,
+    optimal_discriminator,
+    value_at_optimum,
+    divergences,
+    algorithm_1,
+)

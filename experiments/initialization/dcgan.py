@@ -1,4 +1,4 @@
-"""Row INIT-DCGAN: the signal and the gradient of every layer of a DCGAN, at the start and later, by initial weights."""
+"""The signal and the gradient of every layer of a DCGAN, at the start and later, by initial weights."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def layers(gan: DCGAN, real: np.ndarray) -> dict[str, dict[str, float]]:
     return found
 
 
-def init_dcgan(options: Options) -> Row:
+def dcgan_initialization(options: Options) -> Row:
 
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
@@ -88,7 +88,7 @@ def init_dcgan(options: Options) -> Row:
     looks: dict[str, dict[int, list]] = {}
     scores = {REAL: [scored(lambda n: train[:n])]}
     images = {}
-    for kind in progress(kinds, "INIT-DCGAN", unit="initial weights"):
+    for kind in progress(kinds, "dcgan_initialization", unit="initial weights"):
         looks[kind], scores[kind] = {0: [], later: []}, []
         for seed in range(seeds):
             gan, draw = dcgan(kind, seed), np.random.default_rng(seed)
@@ -128,9 +128,9 @@ def init_dcgan(options: Options) -> Row:
         [["weights", "seed", *scores[REAL][0]]]
         + [[k, n, *(f"{v:.4f}" for v in s.values())] for k, found in scores.items() for n, s in enumerate(found)],
         {
-            "INIT-DCGAN": _layer_figure(looks),
-            "INIT-DCGAN-metrics": _score_figure(scores, steps),
-            "INIT-DCGAN-images": _images_figure(images | {"real": test[:: len(test) // 14][:14]}, steps),
+            "dcgan_initialization": _layer_figure(looks),
+            "dcgan_initialization_metrics": _score_figure(scores, steps),
+            "dcgan_initialization_images": _images_figure(images | {"real": test[:: len(test) // 14][:14]}, steps),
         },
     )
 

@@ -1,4 +1,4 @@
-"""Rows B10 and D3: inputs with a mean, and weights that are all the same."""
+"""Inputs with a mean, and weights that are all the same."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def likeness(x: np.ndarray) -> float:
     return float((np.sum(unit @ unit.T) - n) / (n * (n - 1)))
 
 
-def b10(options: Options) -> Row:
+def input_mean(options: Options) -> Row:
     """Var(z) = n Var(w) E[x²] = n Var(w) (Var(x) + mean²): the rule's line is right for mean 0 only."""
     data = digits(options.data_dir)
     images = data.images[:INPUTS].reshape(INPUTS, -1) / 255.0
@@ -88,7 +88,7 @@ def b10(options: Options) -> Row:
             [k, *(f"{v:.4f}" for v in (f["first"], f["formula"], f["saturated"], f["likeness"][0], f["likeness"][-1]))]
             for k, f in found.items()
         ],
-        {"B10": figure},
+        {"input_mean": figure},
     )
 
 
@@ -125,7 +125,7 @@ def train(
                 delta = back * values[k] * (1 - values[k])
 
 
-def d3(options: Options) -> Row:
+def equal_weights(options: Options) -> Row:
     """Of units that start the same all updates are the same: the hidden layer is one unit, many times over."""
     data, sizes = digits(options.data_dir), (784, 50, 50, 10)
     count, steps = (200, 100) if options.quick else (1000, 500)
@@ -166,5 +166,5 @@ def d3(options: Options) -> Row:
         found,
         [["weights", "loss", "rank of the values", "rank of the weights", "largest difference"]]
         + [[k, *f.values()] for k, f in found.items()],
-        {"D3": figure},
+        {"equal_weights": figure},
     )

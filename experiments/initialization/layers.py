@@ -1,4 +1,4 @@
-"""Rows INIT-CONV and E4: the fans of convolutions measured, and what the frameworks' initial weights are."""
+"""The fans of convolutions measured, and the initial weights of the frameworks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def gains(kind: str, size: int, stride: int, initializer) -> tuple[float, float]
     return float(np.mean(forward**2)), float(np.mean(back**2))
 
 
-def init_conv(options: Options) -> Row:
+def convolution_fans(options: Options) -> Row:
     """With weights of variance 1 the gains are the fans; then what Keras's He weights make of them."""
 
     from dcgan_tf.backend import keras
@@ -89,7 +89,7 @@ def init_conv(options: Options) -> Row:
         else DIFFERS,
         found,
         [["layer", *found[next(iter(found))]], *([n, *(f"{v:.4g}" for v in f.values())] for n, f in found.items())],
-        {"INIT-CONV": _fan_figure(found)},
+        {"convolution_fans": _fan_figure(found)},
     )
 
 
@@ -174,7 +174,7 @@ def _torch_weights(n_in: int, n_out: int, k: int) -> dict[str, tuple[np.ndarray,
     }
 
 
-def e4(options: Options) -> Row:
+def framework_defaults(options: Options) -> Row:
 
     from dcgan_tf.backend import keras
 

@@ -1,7 +1,6 @@
-"""Initial weights: how signals and gradients go through deep networks, and through a DCGAN.
+"""Initial weights: how signals and gradients pass through deep networks, and through a DCGAN.
 
-Rows B8 to B10, C1, C2, D3, D4, E1 to E4 and, beyond the sources, INIT-CONV and INIT-DCGAN. Here those of the notes: C1,
-D4, E1 to E3, whose networks are matrices and an activation.
+Here are the rows of the notes, whose networks are matrices and an activation; the other rows have a module each.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ import numpy as np
 
 from experiments.framework import study
 from experiments.framework.study import AGREES, DIFFERS, SOURCE_ERROR, Options, Row
-from experiments.initialization.dcgan import init_dcgan
-from experiments.initialization.inputs import b10, d3
-from experiments.initialization.layers import e4, init_conv
-from experiments.initialization.variance import b8, b9, c2, sigmoid
+from experiments.initialization.dcgan import dcgan_initialization
+from experiments.initialization.inputs import equal_weights, input_mean
+from experiments.initialization.layers import convolution_fans, framework_defaults
+from experiments.initialization.variance import forward_backward, he, sigmoid, xavier
 
 WIDTH, DEPTH = 512, 100  # of the notes' networks
 E1_MEAN, E1_STD = 3.7062e-26, 9.9671e-25  # published
@@ -50,7 +49,7 @@ def runs(options: Options) -> int:
     return 20 if options.quick else max(options.seeds, 200)
 
 
-def e1(options: Options) -> Row:
+def tanh_100_layers(options: Options) -> Row:
     values = [last_values(np.tanh, uniform(math.sqrt(1 / WIDTH)), seed) for seed in range(runs(options))]
     logs = np.log([v.std() for v in values])
     theory = -0.5 * DEPTH * math.log(3.0)  # each layer multiplies the variance by n Var(w) = 1/3
@@ -72,11 +71,11 @@ def e1(options: Options) -> Row:
         f"mean of ln std, the notes' run {published:+.1f}; its mean is {share:.1f} sigma from 0",
         AGREES if good else f"{DIFFERS}: more than 3 sigma",
         {"log_std": logs.tolist(), "theory": theory, "published_sigmas": published, "theory_sigmas": sigmas},
-        figures={"E1": figure},
+        figures={"tanh_100_layers": figure},
     )
 
 
-def e2(options: Options) -> Row:
+def xavier_100_layers(options: Options) -> Row:
     bound = math.sqrt(6 / (2 * WIDTH))
     stds = np.array([last_values(np.tanh, uniform(bound), seed).std() for seed in range(runs(options) // 4)])
     # n Var(w) = 1 and tanh(x) = x - x^3 / 3: the variance q falls by 2 q^2 a layer, to 1 / (2 depth).
@@ -91,7 +90,7 @@ def e2(options: Options) -> Row:
     )
 
 
-def e3(options: Options) -> Row:
+def relu_100_layers(options: Options) -> Row:
     kinds = {"Xavier": math.sqrt(1 / WIDTH), "Kaiming": math.sqrt(2 / WIDTH)}
     theory = {"Xavier": -0.5 * DEPTH * math.log(2.0), "Kaiming": 0.0}  # of ln rms: half the units are cut off
     logs = {}
@@ -111,7 +110,7 @@ def e3(options: Options) -> Row:
     )
 
 
-def c1(options: Options) -> Row:
+def variance_product(options: Options) -> Row:
     depths, factors = np.arange(1, 51), (0.5, 1.0, 2.0)
     figure = study.new_figure(9, 3.6)
     axes, slopes, seeds = figure.subplots(), {}, range(options.seeds)
@@ -136,11 +135,11 @@ def c1(options: Options) -> Row:
         f"{max(np.std(s) for s in slopes.values()):.3f} of ln ({options.seeds} seeds)",
         AGREES if max(errors.values()) < 0.05 else DIFFERS,
         {str(f): s for f, s in slopes.items()},
-        figures={"C1": figure},
+        figures={"variance_product": figure},
     )
 
 
-def d4(options: Options) -> Row:
+def activation_histograms(options: Options) -> Row:
     units, inputs, layers = 100, 1000, 5
     kinds = {"N(0, 1)": 1.0, "N(0, 0.01²)": 0.01, "1 / sqrt(n)": units**-0.5, "times sqrt(n)": units**0.5}
     figure, numbers = study.new_figure(9, 7.5), {}
@@ -172,22 +171,22 @@ def d4(options: Options) -> Row:
         "none: 100,000 values of one draw a layer, fifth layer",
         f"{SOURCE_ERROR}: the text's 1 / sqrt(n) is right, the code's times sqrt(n) saturates" if proof else DIFFERS,
         numbers,
-        figures={"D4": figure},
+        figures={"activation_histograms": figure},
     )
 
 
-ROWS: study.Rows = {
-    "B8": b8,
-    "B9": b9,
-    "B10": b10,
-    "C1": c1,
-    "C2": c2,
-    "D3": d3,
-    "D4": d4,
-    "E1": e1,
-    "E2": e2,
-    "E3": e3,
-    "E4": e4,
-    "INIT-CONV": init_conv,
-    "INIT-DCGAN": init_dcgan,
-}
+ROWS: study.Rows = study.name_rows(
+    xavier,
+    he,
+    input_mean,
+    variance_product,
+    forward_backward,
+    equal_weights,
+    activation_histograms,
+    tanh_100_layers,
+    xavier_100_layers,
+    relu_100_layers,
+    framework_defaults,
+    convolution_fans,
+    dcgan_initialization,
+)

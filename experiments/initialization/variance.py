@@ -1,4 +1,4 @@
-"""Rows B8, B9, C2: the mean square of signals and gradients through deep networks, against the formulas.
+"""The mean square of signals and gradients through deep networks, against the formulas.
 
 Forward, a layer multiplies the mean square by n_in Var(w), backward by n_out Var(w), and each activation takes its
 share: that of infinitely wide networks, an integral over one Gaussian variable (Poole et al. 2016; 1/2 for ReLU, He et
@@ -204,7 +204,7 @@ def _factors(schemes: dict, names, part: str = "signal") -> str:
     return ", ".join(f"{name} {np.exp(growth(schemes[name], part).mean()):.3g}" for name in names)
 
 
-def b8(options: Options) -> Row:
+def xavier(options: Options) -> Row:
     """Symmetric activations: Xavier keeps the linear network's signal and gradient, N(0, 1) and 0.01 do not."""
     found = compared(SQUARE, ("linear", "tanh", "sigmoid"), [WIDTH] * (DEPTH + 1), options.few)
     error, linear = errors(found), found["linear"]
@@ -219,11 +219,11 @@ def b8(options: Options) -> Row:
         f"{AGREES}: sigmoid's gradients vanish under every one of them but N(0, 1)" if good else DIFFERS,
         _numbers(found),
         _table(found),
-        {"B8": draw(found, f"{DEPTH} layers of {WIDTH}: measured (markers) and the formula (lines)")},
+        {"xavier": draw(found, f"{DEPTH} layers of {WIDTH}: measured (markers) and the formula (lines)")},
     )
 
 
-def b9(options: Options) -> Row:
+def he(options: Options) -> Row:
     """ReLU nets: He keeps signal and gradient where Xavier halves both a layer."""
     found = compared(SQUARE, ("ReLU", "LeakyReLU 0.2"), [WIDTH] * (DEPTH + 1), options.few)
     funnel = [1024, 768, 512, 384, 256, 192, 128]
@@ -246,11 +246,11 @@ def b9(options: Options) -> Row:
         AGREES if good else DIFFERS,
         _numbers(found) | {"constant": whole},
         _table(found),
-        {"B9": draw(found, f"{DEPTH} layers of {WIDTH}: measured (markers) and the formula (lines)")},
+        {"he": draw(found, f"{DEPTH} layers of {WIDTH}: measured (markers) and the formula (lines)")},
     )
 
 
-def c2(options: Options) -> Row:
+def forward_backward(options: Options) -> Row:
     """Layers whose fan_in is not their fan_out: the two conditions exclude each other, the averaged one is between."""
     shapes = {
         "narrowing, 1024 to 64": [1024, 724, 512, 362, 256, 181, 128, 90, 64],
@@ -280,5 +280,5 @@ def c2(options: Options) -> Row:
         else DIFFERS,
         _numbers(found) | {"changes": changes},
         _table(found),
-        {"C2": draw(found, "linear layers, n_in not n_out: measured (markers) and the formula (lines)")},
+        {"forward_backward": draw(found, "linear layers, n_in not n_out: measured (markers) and the formula (lines)")},
     )

@@ -1,4 +1,4 @@
-"""Row OPT-DCGAN: a small DCGAN of digits trained by each optimiser for equal steps."""
+"""A small DCGAN of digits trained by each optimiser for equal steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dcgan_tf.config import Config
 
 # The best of two to four a factor of about 3 apart, 300 steps and one seed each: two networks that play against each
-# other bear other rates than row D2's one.
+# other bear other rates than the network on MNIST does.
 RATES = {"SGD": 0.03, "Momentum": 0.0003, "Nesterov": 0.0003, "AdaGrad": 0.03, "RMSProp": 0.001, "Adam": 0.001}
 IMAGE_SIZE, WIDTH, BATCH, BLOCK, SHOWN = 32, 16, 32, 20, 14
 MOST_SEEDS = 3  # of a row of minutes
@@ -56,7 +56,7 @@ class Trainings:
         return dict(zip(STEP_NAMES, np.concatenate(found).T))
 
 
-def opt_dcgan(options: Options) -> Row:
+def dcgan_optimizers(options: Options) -> Row:
     """Distance of generated to real digits, and both losses, after 300 steps by each optimiser."""
     from dcgan_tf.config import preset
     from dcgan_tf.gan.dcgan import DCGAN
@@ -76,7 +76,7 @@ def opt_dcgan(options: Options) -> Row:
         REAL: [quick_scores(lambda n: real[:n])],
     }
     losses, images = {}, {REAL: real[:SHOWN]}
-    for name in progress(names, "OPT-DCGAN", unit="optimisers"):
+    for name in progress(names, "dcgan_optimizers", unit="optimisers"):
         trainings = Trainings(configs[0], name)
         losses[name], scores[name] = [], []
         for seed in range(seeds):
@@ -109,7 +109,10 @@ def opt_dcgan(options: Options) -> Row:
                 for seed, found in enumerate(values)
             ),
         ],
-        figures={"OPT-DCGAN": _figure(losses, scores, data.name), "OPT-DCGAN-images": _images_figure(images, steps)},
+        figures={
+            "dcgan_optimizers": _figure(losses, scores, data.name),
+            "dcgan_optimizers_images": _images_figure(images, steps),
+        },
     )
 
 

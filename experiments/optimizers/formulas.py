@@ -87,7 +87,7 @@ def by_framework(optimizer: keras.optimizers.Optimizer, w: np.ndarray, gradient:
         yield variable.numpy()
 
 
-def opt_formulas(options: Options) -> Row:
+def optimizer_formulas(options: Options) -> Row:
     """The source's formulas beside the framework's optimisers; then where Keras's own defaults and epsilon differ."""
 
     steps, seeds = (20, 1) if options.quick else (100, options.seeds)
@@ -118,7 +118,7 @@ def opt_formulas(options: Options) -> Row:
                 for step, value in enumerate(values)
             ),
         ],
-        figures={"OPT-FORMULAS": _figure(runs)},
+        figures={"optimizer_formulas": _figure(runs)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Row D2: five optimisers on MNIST, with the source's losses drawn in."""
+"""Five optimisers on MNIST, with the source's losses beside ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIDENCE, WANTED = 0.95, 0.9
 LATE = slice(100, None)  # what counts for "learns faster"
 
 
-def d2(options: Options) -> Row:
+def optimizers_on_mnist(options: Options) -> Row:
     """Losses of `options.seeds` runs of each optimiser, and where the source's one run lies among them.
 
     A published point is the loss of one batch in one run, so the verdict uses the band that holds 95 % of such losses.
@@ -27,7 +27,10 @@ def d2(options: Options) -> Row:
     data = digits(options.data_dir)
     # A band needs two runs; all seeds are trained side by side, so a second one costs little.
     seeds, iterations = (2, QUICK_ITERATIONS) if options.quick else (max(options.seeds, 2), ITERATIONS)
-    runs = {name: trained(data, name, range(seeds), iterations) for name in progress(NAMES, "D2", unit="optimisers")}
+    runs = {
+        name: trained(data, name, range(seeds), iterations)
+        for name in progress(NAMES, "optimizers_on_mnist", unit="optimisers")
+    }
     losses = {name: found for name, (found, _) in runs.items()}
     accuracies = {name: accuracy for name, (_, accuracy) in runs.items()}
     points = [t for t in published_mnist.ITERATIONS if t < iterations]
@@ -70,7 +73,7 @@ def d2(options: Options) -> Row:
                 for k, t in enumerate(points)
             ),
         ],
-        figures={"D2": _figure(data, losses, points)},
+        figures={"optimizers_on_mnist": _figure(data, losses, points)},
     )
 
 

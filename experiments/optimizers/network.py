@@ -1,4 +1,4 @@
-"""Row D2's network, several of them trained side by side: each seed has its own weights and its own batches."""
+"""The network on MNIST, several of them trained side by side: each seed has its own weights and its own batches."""
 
 from __future__ import annotations
 

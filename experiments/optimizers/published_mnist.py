@@ -1,4 +1,4 @@
-"""Row D2 as the source prints it (sources/optimisers.txt, section 1.5), to four decimals."""
+"""The losses on MNIST as the source prints them (sources/optimisers.txt, section 1.5), to four decimals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row OPT-RATES: how much each optimiser minds its learning rate, on row D2's network."""
+"""How sensitive each optimiser is to its learning rate, on the network of `optimizers_on_mnist`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNTRAINED = np.log(10)  # nats: the loss of who knows nothing of ten digits
 LATE = 50  # the last iterations, whose mean loss is compared
 
 
-def opt_rates(options: Options) -> Row:
+def learning_rates(options: Options) -> Row:
     """Mean loss of the last 50 of 200 iterations, by learning rate: the source's, and a hundredth to a hundredfold."""
     from experiments.optimizers.network import Networks
 
@@ -22,7 +22,7 @@ def opt_rates(options: Options) -> Row:
     seeds, iterations, factors = (2, 60, FACTORS[::4]) if options.quick else (options.seeds, 200, FACTORS)
     names = NAMES[::3] if options.quick else NAMES
     late: dict[str, np.ndarray] = {}  # [factors, seeds]
-    for name in progress(names, "OPT-RATES", unit="optimisers"):
+    for name in progress(names, "learning_rates", unit="optimisers"):
         networks = Networks(data, framework(name, RATES[name]), range(seeds))
         found = [networks.train(iterations, factor * RATES[name])[-LATE:].mean(axis=0) for factor in factors]
         late[name] = np.nan_to_num(found, nan=np.inf)
@@ -60,7 +60,7 @@ def opt_rates(options: Options) -> Row:
                 for factor, values in zip(factors, late[name])
             ),
         ],
-        figures={"OPT-RATES": _figure(data.name, late, factors, iterations)},
+        figures={"learning_rates": _figure(data.name, late, factors, iterations)},
     )
 
 

@@ -1,4 +1,4 @@
-"""Row D1: the optimisers on f(x, y) = x^2 / 20 + y^2, from (-7, 2).
+"""The optimisers on f(x, y) = x^2 / 20 + y^2, from (-7, 2).
 
 The learning rates of the source's figures are not in its text. They are those of the book that it notes down (Saito,
 ch06/optimizer_compare_naive.py); Nesterov and RMSProp, which that figure has not, get Momentum's and one of our own.
@@ -37,7 +37,7 @@ def trajectory(name: str, rate: float) -> np.ndarray:
     return np.array([start, *(w.copy() for _, w in zip(range(STEPS), ways))])
 
 
-def d1(options: Options) -> Row:
+def optimizer_paths(options: Options) -> Row:
     """Surface, field and trajectories, and what the source says of them in numbers. No chance in it."""
 
     paths = {name: trajectory(name, RATES[name]) for name in NAMES}
@@ -101,8 +101,12 @@ def d1(options: Options) -> Row:
                 for n, (x, y) in enumerate(path)
             ),
         ],
-        figures={"D1-surface": _surface(), "D1-field": _field(), "D1-trajectories": _trajectories(paths)},
-        animations={"D1": _frames(paths, every=6 if options.quick else 1)},
+        figures={
+            "optimizer_paths_surface": _surface(),
+            "optimizer_paths_field": _field(),
+            "optimizer_paths_trajectories": _trajectories(paths),
+        },
+        animations={"optimizer_paths": _frames(paths, every=6 if options.quick else 1)},
     )
 
 

@@ -1,11 +1,11 @@
-"""Make rows of the reproduction, and write all of them as a table with figures: REPRODUCTION.md.
+"""Make rows of the reproduction and write all of them as a table with figures.
 
-    python -m experiments.reproduction --all                 # every row that a study makes
-    python -m experiments.reproduction --rows=A1,B3 --seeds=3
-    python -m experiments.reproduction --all --quick         # minutes; the table goes into the folder of its results
+    python -m experiments.reproduction --all                        # every row that a study makes
+    python -m experiments.reproduction --rows=A1,mode_collapse --seeds=3
+    python -m experiments.reproduction --all --quick                # minutes; the page goes beside its results
 
-Rows that were made before with the same options are kept, so that a run that was stopped goes on. A row that fails is
-named and the others go on; the exit code is then 1.
+Rows that were made before with the same options are kept, so that a run that was stopped continues. A row that fails is
+named and the others are made; the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ import importlib
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags as absl_flags
 
@@ -22,53 +24,59 @@ from dcgan_tf import cli
 from dcgan_tf.console import clock, say
 from dcgan_tf.errors import UserError
 from experiments.framework import study
-from experiments.reproduction.sources import SOURCES, STUDIES
+from experiments.reproduction.sources import NAMES, SOURCES, STUDIES
 
 FLAGS = absl_flags.FLAGS
-PAGE = "REPRODUCTION.md"
+PAGE = Path("experiments/reproduction/README.md")
+QUICK_PAGE = "REPRODUCTION.md"
 
 
-def all_rows() -> study.Rows:
-    """The rows of all studies, in the order of the sources, then what goes beyond them."""
+class Entry(NamedTuple):
+    """A row of a study: its function, and the folder of its record."""
+
+    row: Callable[[study.Options], study.Row]
+    results: Path
+
+
+def collect_rows() -> dict[str, Entry]:
+    """The rows of all studies by name, in the order of `NAMES`."""
     rows = {}
-    for name in STUDIES:
-        rows |= importlib.import_module(f"experiments.{name}").ROWS
-    order = list(SOURCES)
-    return dict(sorted(rows.items(), key=lambda row: order.index(row[0]) if row[0] in order else len(order)))
-
-
-def define_flags() -> None:
-    cli.define("all", False, "make every row")
-    cli.define("rows", "", "rows to make, commas between: A1 to F4, and what the studies have beyond the sources")
-    study.define_options()
+    for module, results in STUDIES.items():
+        rows |= {name: Entry(row, Path(results)) for name, row in importlib.import_module(module).ROWS.items()}
+    return {name: rows[name] for name in NAMES.values()}
 
 
 def main() -> None:
-    options, folder = study.given_options()
+    """Make the rows that the flags ask for, then the page."""
+    options, folder = study.read_options()
     if FLAGS.all == bool(FLAGS.rows):
         raise UserError("--all or --rows=A1,B3 is needed, one of them.")
-    rows = all_rows()
-    wanted = study.chosen(FLAGS.rows, dict.fromkeys([*SOURCES, *rows])) if FLAGS.rows else list(rows)
-    failed = make(wanted, rows, options, folder, FLAGS.again)
-    # Only the full form in its own place is the repository's page.
-    whole = not options.quick and folder.resolve() == Path(study.RESULTS).resolve()
-    page = write_page(rows, folder, Path(study.RESULTS).parent.parent if whole else folder)
+    rows = collect_rows()
+    if folder:  # in place of each study's own
+        rows = {name: entry._replace(results=folder) for name, entry in rows.items()}
+    wanted = list(rows)
+    if FLAGS.rows:
+        known = dict.fromkeys([*SOURCES, *NAMES, *rows])
+        wanted = list(dict.fromkeys(NAMES.get(asked, asked) for asked in study.choose_rows(FLAGS.rows, known)))
+    failed = make_rows(wanted, rows, options, FLAGS.again)
+    page = folder / QUICK_PAGE if folder else PAGE
+    write_page(rows, page)
     say(f"{page}: written.")
     if failed:
         say(f"{len(failed)} of {len(wanted)} rows failed: {'; '.join(failed)}")
         sys.exit(1)
 
 
-def make(wanted: list[str], rows: study.Rows, options: study.Options, folder: Path, again: bool) -> list[str]:
+def make_rows(wanted: list[str], rows: dict[str, Entry], options: study.Options, again: bool) -> list[str]:
     """Make the rows that are wanted, a line for each; returns those that failed, with the reason."""
     makeable = [name for name in wanted if name in rows]
-    if held := [name for name in wanted if name not in rows]:
-        say(f"{', '.join(held)}: no study makes these; the table has their commands and tests.")
-    to_make = [name for name in makeable if again or not study.kept(name, options, folder)]
+    if others := [name for name in wanted if name not in rows]:
+        say(f"{', '.join(others)}: no study makes these; the table has their commands and tests.")
+    to_make = [name for name in makeable if again or not study.find_record(name, options, rows[name].results)]
     failed, started, done = [], time.monotonic(), 0
     for place, name in enumerate(makeable, 1):
         try:
-            record = study.made(name, rows[name], options, folder, again)
+            record = study.make_row(name, rows[name].row, options, rows[name].results, again)
             outcome = record["verdict"]
         except UserError as error:
             outcome = f"failed: {error}"
@@ -83,15 +91,17 @@ def make(wanted: list[str], rows: study.Rows, options: study.Options, folder: Pa
     return failed
 
 
-def write_page(rows: study.Rows, folder: Path, place: Path) -> Path:
-    """Write the page into `place` from the records in `folder`; returns its path."""
+def write_page(rows: dict[str, Entry], page: Path) -> None:
+    """Write the page from the rows' records."""
     from dcgan_tf.files import write_text
-    from experiments.reproduction.table import page
+    from experiments.reproduction import table
 
-    write_text(place / PAGE, page(rows, folder, place, "python -m experiments.reproduction"))
-    return place / PAGE
+    results = {name: entry.results for name, entry in rows.items()}
+    write_text(page, table.page(results, page.parent, "python -m experiments.reproduction"))
 
 
 if __name__ == "__main__":
-    define_flags()
+    cli.define("all", False, "make every row")
+    cli.define("rows", "", "rows to make, ids or names separated by commas: A1 to F4, mode_collapse, ...")
+    study.define_options()
     cli.run(main, __doc__)

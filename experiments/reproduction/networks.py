@@ -1,4 +1,4 @@
-"""Rows A1 to A4: the article's networks, initial weights and training, as they are in the package."""
+"""The article's networks, initial weights and training, as they are in the package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.framework import study
 from experiments.framework.study import AGREES, DIFFERS, SOURCE_ERROR, Options, Row
 
 STEP_TIMES = Path(__file__).parents[1] / "performance" / "results" / "step.json"
@@ -50,7 +51,7 @@ def _chain(shapes) -> str:
     return ", ".join("x".join(map(str, shape)) for shape in shapes)
 
 
-def a1(options: Options) -> Row:
+def generator(options: Options) -> Row:
     """The generator's shapes; what the prose says would make other images."""
     g, _ = _networks()
     shapes = _outputs(g, np.zeros((1, 100), "float32"))
@@ -71,7 +72,7 @@ def a1(options: Options) -> Row:
     )
 
 
-def a2(options: Options) -> Row:
+def discriminator(options: Options) -> Row:
     """The discriminator's shapes, slope, batch norm and output."""
     _, d = _networks()
     from dcgan_tf.backend import layers
@@ -96,7 +97,7 @@ def a2(options: Options) -> Row:
     )
 
 
-def a3(options: Options) -> Row:
+def initial_weights(options: Options) -> Row:
     """Deviation of every kernel over the formula's, and that of gamma."""
     ratios: dict[str, list[float]] = {}
     gammas = []
@@ -125,7 +126,7 @@ def a3(options: Options) -> Row:
     )
 
 
-def a4(options: Options) -> Row:
+def training_time(options: Options) -> Row:
     """The preset's settings; the step's time as `experiments.performance.step` has kept it."""
     from dcgan_tf.config import preset
     from dcgan_tf.datasets.batching import steps_per_epoch
@@ -151,4 +152,4 @@ def a4(options: Options) -> Row:
     )
 
 
-ROWS = {"A1": a1, "A2": a2, "A3": a3, "A4": a4}
+ROWS = study.name_rows(generator, discriminator, initial_weights, training_time)

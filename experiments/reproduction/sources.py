@@ -1,10 +1,53 @@
-"""The rows A1 to F4: what each is, what is published, and what holds it where no study makes it."""
+"""The sources' claims, A1 to F4: what is published, the study's row that makes it, or what tests it otherwise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-STUDIES = ("initialization", "optimizers", "gan_theory", "convolution", "reproduction_networks")
+# Modules with ROWS, and where their records are kept.
+STUDIES = {
+    "experiments.initialization.rows": "experiments/initialization/results",
+    "experiments.optimizers.rows": "experiments/optimizers/results",
+    "experiments.gan_theory.rows": "experiments/gan_theory/results",
+    "experiments.convolution.rows": "experiments/convolution/results",
+    "experiments.reproduction.networks": "experiments/reproduction/results",
+}
+# The id of each row that a study makes; after E4 those that go beyond the sources.
+NAMES = {
+    "A1": "generator",
+    "A2": "discriminator",
+    "A3": "initial_weights",
+    "A4": "training_time",
+    "A13": "updates_per_player",
+    "A14": "gradient_play",
+    "A15": "mode_collapse",
+    "A16": "vanishing_gradients",
+    "B3": "optimal_discriminator",
+    "B4": "value_at_optimum",
+    "B5": "divergences",
+    "B6": "algorithm_1",
+    "B7": "im2col",
+    "B8": "xavier",
+    "B9": "he",
+    "B10": "input_mean",
+    "C1": "variance_product",
+    "C2": "forward_backward",
+    "D1": "optimizer_paths",
+    "D2": "optimizers_on_mnist",
+    "D3": "equal_weights",
+    "D4": "activation_histograms",
+    "E1": "tanh_100_layers",
+    "E2": "xavier_100_layers",
+    "E3": "relu_100_layers",
+    "E4": "framework_defaults",
+    "INIT-CONV": "convolution_fans",
+    "INIT-DCGAN": "dcgan_initialization",
+    "OPT-FORMULAS": "optimizer_formulas",
+    "OPT-RATES": "learning_rates",
+    "OPT-DCGAN": "dcgan_optimizers",
+    "CONV-TRANSPOSED": "transposed_convolution",
+    "CONV-CHECKERBOARD": "checkerboard",
+}
 
 
 @dataclass(frozen=True)
@@ -13,7 +56,7 @@ class Source:
 
     Attributes:
       what, published: for the table, where no study has made the row.
-      command: what produces it; "": one of `STUDIES` makes it.
+      command: what produces it; "": a row of `NAMES` does.
       tests: what holds it, pytest's names.
       not_run: what of the published has not been run.
     """

@@ -1,4 +1,4 @@
-"""Rows A1-A3: the networks are the article's, in shape, initial weights and constants."""
+"""The networks are the article's, in shape, initial weights and constants."""
 
 import numpy as np
 import pytest
@@ -83,7 +83,7 @@ def test_other_sizes_are_refused():
 
 
 def fans(path, shape):
-    """(inputs per output, outputs per input) of the published formulas, which ignore the stride (row A3)."""
+    """(inputs per output, outputs per input) of the published formulas, which ignore the stride."""
     if len(shape) == 2:
         return shape
     taps = shape[0] * shape[1]

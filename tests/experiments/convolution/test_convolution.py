@@ -88,7 +88,7 @@ def test_it_is_the_adjoint(way, k, stride):
     assert (outputs * y).sum() == pytest.approx((x * way(y, kernel, size, stride, padding)).sum(), abs=1e-10)
 
 
-@pytest.mark.parametrize("name, verdict", [("B7", "agrees"), ("CONV-TRANSPOSED", "source in error")])
+@pytest.mark.parametrize("name, verdict", [("im2col", "agrees"), ("transposed_convolution", "source in error")])
 def test_rows_of_equality(name, verdict):
     row = convolution.ROWS[name](QUICK)
     assert row.verdict.startswith(verdict)
@@ -189,5 +189,5 @@ def test_the_verdict_follows_from_the_numbers(five, resize, expected):
 def test_help_is_quick_and_names_the_rows():
     started = time.monotonic()
     found = subprocess.run([sys.executable, "-m", "experiments.convolution", "--help"], capture_output=True, text=True)
-    assert found.returncode == 0 and "B7, CONV-TRANSPOSED, CONV-CHECKERBOARD" in found.stdout
+    assert found.returncode == 0 and "im2col, transposed_convolution, checkerboard" in found.stdout
     assert time.monotonic() - started < 2 and "tensorflow" not in found.stderr

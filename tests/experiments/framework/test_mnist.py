@@ -127,7 +127,14 @@ def test_no_such_folder(tmp_path):
 
 def test_the_command_says_it_in_one_sentence(folder):
     truncated(folder)
-    command = [sys.executable, "-m", "experiments.optimizers", "--only=D2", "--quick", f"--data_dir={folder}"]
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.optimizers",
+        "--only=optimizers_on_mnist",
+        "--quick",
+        f"--data_dir={folder}",
+    ]
     done = subprocess.run([*command, f"--out={folder / 'out'}"], capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1 and "cut off" in done.stderr

@@ -1,4 +1,4 @@
-"""The frame of the studies: rows are made once, go on where they were stopped, and mistakes are sentences."""
+"""The framework of the studies: rows are made once, continue where they were stopped, and mistakes are sentences."""
 
 import json
 from types import SimpleNamespace
@@ -9,6 +9,8 @@ import pytest
 from dcgan_tf.errors import UserError
 from experiments.framework import study
 from experiments.framework.study import Options, Row
+
+RESULTS = "nowhere"  # a study's own folder, where --out names no other
 
 
 class Counted:
@@ -59,7 +61,7 @@ def test_what_is_no_verdict_is_refused(verdict):
 def test_everything_of_a_row_is_written(tmp_path):
     frames = [np.full((4, 6, 3), 60 * n, np.uint8) for n in range(3)]
     made = Counted(table=[["a", "b"], [1, "x,y"]], figures={"A1-sum": drawn()}, animations={"A1-walk": frames})
-    record = study.made("A1", made, Options(), tmp_path)
+    record = study.make_row("A1", made, Options(), tmp_path)
     assert json.loads((tmp_path / "A1.json").read_text()) == record
     assert record["ours"] == "2.01" and record["numbers"] == {"sum": 2.01}
     assert record["pictures"] == ["A1-sum.png", "A1-walk.gif"]
@@ -71,46 +73,48 @@ def test_everything_of_a_row_is_written(tmp_path):
 
 def test_a_row_is_made_once(tmp_path):
     made = Counted()
-    first = study.made("A1", made, Options(), tmp_path)
-    assert study.made("A1", made, Options(), tmp_path) == first and made.times == 1
-    study.made("A1", made, Options(), tmp_path, again=True)
+    first = study.make_row("A1", made, Options(), tmp_path)
+    assert study.make_row("A1", made, Options(), tmp_path) == first and made.times == 1
+    study.make_row("A1", made, Options(), tmp_path, again=True)
     assert made.times == 2
 
 
 @pytest.mark.parametrize("other", [{"seeds": 4}, {"quick": True}, {"data_dir": "my/digits"}])
 def test_other_options_make_it_anew(tmp_path, other):
     made = Counted()
-    study.made("A1", made, Options(), tmp_path)
-    study.made("A1", made, Options(**other), tmp_path)
+    study.make_row("A1", made, Options(), tmp_path)
+    study.make_row("A1", made, Options(**other), tmp_path)
     assert made.times == 2
-    assert study.kept("A1", Options(), tmp_path) is None
-    assert study.kept("A1", Options(**other), tmp_path)["options"] == {"seeds": 5, "quick": False, "data_dir": ""} | {
-        name: value if name != "data_dir" else "digits" for name, value in other.items()
-    }
+    assert study.find_record("A1", Options(), tmp_path) is None
+    assert study.find_record("A1", Options(**other), tmp_path)["options"] == {
+        "seeds": 5,
+        "quick": False,
+        "data_dir": "",
+    } | {name: value if name != "data_dir" else "digits" for name, value in other.items()}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"A1"', '{"row": "A1"}', "\xff\xfe"])
 def test_a_damaged_record_is_made_anew(tmp_path, content):
     made = Counted()
-    record = study.made("A1", made, Options(), tmp_path)
+    record = study.make_row("A1", made, Options(), tmp_path)
     (tmp_path / "A1.json").write_bytes(content.encode("latin-1"))
-    assert study.read(tmp_path / "A1.json") is None
-    assert study.made("A1", made, Options(), tmp_path) == record and made.times == 2
+    assert study.read_record(tmp_path / "A1.json") is None
+    assert study.make_row("A1", made, Options(), tmp_path) == record and made.times == 2
 
 
 @pytest.mark.parametrize("part", ["title", "published", "ours", "spread", "verdict", "numbers", "pictures", "options"])
 def test_a_record_without_one_of_its_parts_is_damaged(tmp_path, part):
-    record = study.made("A1", Counted(), Options(), tmp_path)
+    record = study.make_row("A1", Counted(), Options(), tmp_path)
     del record[part]
     (tmp_path / "A1.json").write_text(json.dumps(record))
-    assert study.read(tmp_path / "A1.json") is None
+    assert study.read_record(tmp_path / "A1.json") is None
 
 
 def test_a_row_whose_picture_is_gone_is_made_anew(tmp_path):
     made = Counted(figures={"A1-sum": drawn()})
-    study.made("A1", made, Options(), tmp_path)
+    study.make_row("A1", made, Options(), tmp_path)
     (tmp_path / "A1-sum.png").unlink()
-    study.made("A1", made, Options(), tmp_path)
+    study.make_row("A1", made, Options(), tmp_path)
     assert made.times == 2 and (tmp_path / "A1-sum.png").exists()
 
 
@@ -121,18 +125,28 @@ def test_what_was_stopped_goes_on_with_the_next_row(tmp_path, given):
     first, last = Counted(), Counted()
     given(out=str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        study.main({"A1": first, "A2": stopped, "A3": last})
+        study.main({"A1": first, "A2": stopped, "A3": last}, RESULTS)
     assert (first.times, last.times) == (1, 0) and not (tmp_path / "A2.json").exists()
-    study.main({"A1": first, "A2": Counted(), "A3": last})
+    study.main({"A1": first, "A2": Counted(), "A3": last}, RESULTS)
     assert (first.times, last.times) == (1, 1)
 
 
 def test_the_line_of_a_row(tmp_path, given, capsys):
     given(out=str(tmp_path))
-    study.main({"A1": Counted()})
+    study.main({"A1": Counted()}, RESULTS)
     assert capsys.readouterr().out.endswith(
         "A1: sum\n  published: 2\n  ours: 2.01\n  spread: 0.01 (5 seeds)\n  verdict: agrees\n"
     )
+
+
+def test_a_study_has_its_own_folder(tmp_path, given):
+    given()
+    study.main(study.name_rows(row_of_one), str(tmp_path / "results"))
+    assert (tmp_path / "results" / "row_of_one.json").exists()
+
+
+def row_of_one(options):
+    return row()
 
 
 # What is asked for.
@@ -149,21 +163,21 @@ def test_the_line_of_a_row(tmp_path, given, capsys):
     ],
 )
 def test_chosen_rows(asked, expected):
-    assert study.chosen(asked, ["B7", "C1", "CONV-SPEED"]) == expected
+    assert study.choose_rows(asked, ["B7", "C1", "CONV-SPEED"]) == expected
 
 
 def test_an_unknown_row_is_refused_with_near_ones():
     with pytest.raises(UserError, match=r"CONV-SPED: no such row; .*B7, CONV-SPEED\. Did you mean CONV-SPEED\?"):
-        study.chosen("B7,CONV-SPED", ["B7", "CONV-SPEED"])
+        study.choose_rows("B7,CONV-SPED", ["B7", "CONV-SPEED"])
     with pytest.raises(UserError, match=r"xyz: no such row; there are B7\.$"):
-        study.chosen("xyz", ["B7"])
+        study.choose_rows("xyz", ["B7"])
 
 
 @pytest.mark.parametrize("seeds", [0, -3])
 def test_no_seeds_are_refused(seeds, given, tmp_path):
     given(seeds=seeds, out=str(tmp_path))
     with pytest.raises(UserError, match=rf"--seeds={seeds}: "):
-        study.main({"A1": Counted()})
+        study.main({"A1": Counted()}, RESULTS)
 
 
 @pytest.mark.parametrize("below", ["", "deeper", "deeper/still"])
@@ -172,18 +186,18 @@ def test_a_file_in_the_folders_place_is_refused_before_anything_is_made(tmp_path
     made = Counted()
     given(out=str(tmp_path / "file" / below))
     with pytest.raises(UserError, match="a file stands"):
-        study.main({"A1": made})
+        study.main({"A1": made}, RESULTS)
     assert made.times == 0 and (tmp_path / "file").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     "quick, out, folder",
-    [(False, "", study.RESULTS), (True, "", study.QUICK_RESULTS), (True, "here", "here"), (False, "here", "here")],
+    [(False, "", None), (True, "", study.QUICK_RESULTS), (True, "here", "here"), (False, "here", "here")],
 )
 def test_where_the_results_go(given, quick, out, folder):
     given(quick=quick, out=out, seeds=2, data_dir="my/digits")
-    options, found = study.given_options()
-    assert str(found) == folder and options == Options(2, quick, "my/digits")
+    options, found = study.read_options()
+    assert (found and str(found)) == folder and options == Options(2, quick, "my/digits")
 
 
 def test_a_figure_as_a_frame():

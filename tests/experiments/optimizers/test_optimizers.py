@@ -92,7 +92,7 @@ def test_angles_of_the_field():
 
 
 def test_row_d1():
-    row = surface.d1(QUICK)
+    row = surface.optimizer_paths(QUICK)
     assert row.verdict.startswith("agrees")
     assert row.numbers["turns in y"]["SGD"] == 30  # y decays by 1 - 2 * 0.95 = -0.9 an update
     assert row.numbers["decay of y by SGD, an update"] == pytest.approx(-0.9)
@@ -100,7 +100,7 @@ def test_row_d1():
     assert row.numbers["AdaGrad's first sum in x"] == pytest.approx(0.49)
     assert row.numbers["largest difference from the formulas"] < 1e-4
     assert row.numbers["SGD at Momentum's rate"]["turns"] == 0  # 1 - 2 * 0.1 is positive
-    frames = row.animations["D1"]
+    frames = row.animations["optimizer_paths"]
     assert len(frames) == 6 and frames[0].dtype == np.uint8 and (frames[0] != frames[-1]).any()
 
 
@@ -253,13 +253,19 @@ def test_the_verdict_of_rates():
 
 
 def test_row_opt_formulas():
-    row = formulas.opt_formulas(QUICK)
+    row = formulas.optimizer_formulas(QUICK)
     assert row.verdict.startswith("agrees") and max(row.numbers["largest"].values()) < 1e-6
     assert row.numbers["gradients from 1e-5"]["RMSProp"] > 1e-6  # epsilon's place counts there
 
 
 def test_the_rows():
-    assert list(optimizers.ROWS) == ["D1", "D2", "OPT-FORMULAS", "OPT-RATES", "OPT-DCGAN"]
+    assert list(optimizers.ROWS) == [
+        "optimizer_paths",
+        "optimizers_on_mnist",
+        "optimizer_formulas",
+        "learning_rates",
+        "dcgan_optimizers",
+    ]
 
 
 def test_help_is_quick_and_names_the_rows():
@@ -268,7 +274,7 @@ def test_help_is_quick_and_names_the_rows():
         [sys.executable, "-m", "experiments.optimizers", "--help"], capture_output=True, text=True, check=True
     )
     assert time.monotonic() - start < 3  # about 0.3 s; TensorFlow alone would take longer
-    assert "OPT-DCGAN" in done.stdout and "--data_dir" in done.stdout
+    assert "dcgan_optimizers" in done.stdout and "--data_dir" in done.stdout
 
 
 def test_the_door_without_tensorflow():

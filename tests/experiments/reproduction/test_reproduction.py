@@ -15,7 +15,8 @@ from experiments.framework import study
 from experiments.framework.study import Options, Row
 from experiments.reproduction import __main__ as reproduction
 from experiments.reproduction import networks, table
-from experiments.reproduction.sources import SOURCES, Source
+from experiments.reproduction.__main__ import Entry
+from experiments.reproduction.sources import NAMES, SOURCES, Source
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,10 +31,14 @@ def row(title="sum", ours="2.01", verdict="agrees", pictures=()):
 
 def fake_rows():
     return {
-        "A1": lambda options: row("generator|x", "4\n*layers*", pictures=["A1-sum"]),
-        "B3": lambda options: row("optimal D", verdict="differs: by chance"),
-        "EXTRA": lambda options: row("beyond", verdict="source in error: a product"),
+        "generator": lambda options: row("generator|x", "4\n*layers*", pictures=["generator_sum"]),
+        "optimal_discriminator": lambda options: row("optimal D", verdict="differs: by chance"),
+        "checkerboard": lambda options: row("beyond", verdict="source in error: a product"),
     }
+
+
+def entries(folder, **more):
+    return {name: Entry(row, Path(folder)) for name, row in (fake_rows() | more).items()}
 
 
 def broken(options):
@@ -46,8 +51,8 @@ def refused(options):
 
 @pytest.fixture
 def command(monkeypatch):
-    """Calls the command with command, on fake studies."""
-    monkeypatch.setattr(reproduction, "all_rows", fake_rows)
+    """Calls the command with flags, on fake studies."""
+    monkeypatch.setattr(reproduction, "collect_rows", lambda: entries("experiments/study/results"))
     defaults = {"all": False, "rows": "", "seeds": 5, "quick": False, "data_dir": "", "out": "", "again": False}
 
     def call(**given):
@@ -82,10 +87,12 @@ def test_the_tests_that_hold_a_row_exist():
 
 
 def test_every_row_is_made_by_a_study_or_has_a_command():
-    rows = reproduction.all_rows()
-    for name, source in SOURCES.items():
-        assert (name in rows) != bool(source.command), name
-    assert list(rows)[0] == "A1" and list(rows)[-1] not in SOURCES
+    rows = reproduction.collect_rows()
+    for id, source in SOURCES.items():
+        assert (NAMES.get(id) in rows) != bool(source.command), id
+    assert list(rows) == list(NAMES.values()) and list(NAMES)[0] == "A1" and list(NAMES)[-1] not in SOURCES
+    for name, entry in rows.items():
+        assert (ROOT / entry.results / f"{name}.json").exists(), name
 
 
 def test_the_commands_exist():
@@ -98,9 +105,17 @@ def test_the_commands_exist():
 
 
 def test_what_nothing_was_made_of_is_not_run(tmp_path):
-    page = table.page([], tmp_path, tmp_path, "x")
-    assert cells(page, "B3") == ["B3", "optimal D", "p_data / (p_data + p_g)", "not run", "", "not run"]
-    assert "Beyond" not in page and "Figures" not in page
+    page = table.page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
+    assert cells(page, "B3") == [
+        "B3",
+        "optimal_discriminator",
+        "optimal D",
+        "p_data / (p_data + p_g)",
+        "not run",
+        "",
+        "not run",
+    ]
+    assert "Figures" not in page
 
 
 @pytest.mark.parametrize(
@@ -108,17 +123,18 @@ def test_what_nothing_was_made_of_is_not_run(tmp_path):
 )
 def test_what_tests_hold_names_them(tmp_path, monkeypatch, not_run, verdict):
     monkeypatch.setitem(SOURCES, "A5", Source("crop", "108", "do it", ("a.py::b", "c.py::d"), not_run))
-    page = table.page([], tmp_path, tmp_path, "x")
-    assert cells(page, "A5") == ["A5", "crop", "108", "`do it`; held by `a.py::b`, `c.py::d`", "", verdict]
+    page = table.page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
+    assert cells(page, "A5") == ["A5", "", "crop", "108", "`do it`; checked by `a.py::b`, `c.py::d`", "", verdict]
 
 
 def test_records_fill_the_table_and_pictures_are_linked_from_where_the_page_is(tmp_path):
     folder = tmp_path / "results" / "rows"
     for name, made in fake_rows().items():
-        study.made(name, made, Options(quick=name == "B3"), folder)
-    page = table.page(fake_rows(), folder, tmp_path, "x")
+        study.make_row(name, made, Options(quick=name == "optimal_discriminator"), folder)
+    page = table.page(dict.fromkeys(NAMES.values(), folder), tmp_path, "x")
     assert cells(page, "A1") == [
         "[A1](#a1)",
+        "generator",
         "generator\\|x",
         "2",
         "4 \\*layers\\*",
@@ -126,16 +142,16 @@ def test_records_fill_the_table_and_pictures_are_linked_from_where_the_page_is(t
         "agrees",
     ]
     assert "\n### A1\n" in page
-    assert cells(page, "B3")[4:] == ["0.01 (quick form)", "differs: by chance"]
-    assert page.index("## Beyond") < page.index("| EXTRA |") < page.index("## Figures")
-    assert "41 rows: 1 agrees, 1 differs, 1 source in error, " in page
+    assert cells(page, "B3")[5:] == ["0.01 (quick form)", "differs: by chance"]
+    assert page.index("## Beyond") < page.index("| CONV-CHECKERBOARD |") < page.index("## Figures")
+    assert "47 rows: 1 agrees, 1 differs, 1 source in error, " in page
     links = re.findall(r'src="([^"]*)"', page)
-    assert links == ["results/rows/A1-sum.png"] and (tmp_path / links[0]).exists()
+    assert links == ["results/rows/generator_sum.png"] and (tmp_path / links[0]).exists()
 
 
 def test_a_damaged_record_is_not_run(tmp_path):
-    (tmp_path / "B3.json").write_text("{")
-    assert cells(table.page([], tmp_path, tmp_path, "x"), "B3")[-1] == "not run"
+    (tmp_path / "optimal_discriminator.json").write_text("{")
+    assert cells(table.page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x"), "B3")[-1] == "not run"
 
 
 # Making.
@@ -146,7 +162,7 @@ def test_rows_are_made_once_and_the_page_stays_the_same(tmp_path, command, capsy
     first, page = capsys.readouterr().out, (tmp_path / "REPRODUCTION.md").read_bytes()
     files = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.suffix != ".md"}
     command(all=True, out=str(tmp_path))
-    assert re.search(r"\[1 of 3\] A1: agrees \(\d+ s left\)\n", first) and "[3 of 3] EXTRA" in first
+    assert re.search(r"\[1 of 3\] generator: agrees \(\d+ s left\)\n", first) and "[3 of 3] checkerboard" in first
     again = capsys.readouterr().out
     assert "..." not in again and "left" not in again
     assert (tmp_path / "REPRODUCTION.md").read_bytes() == page
@@ -155,18 +171,21 @@ def test_rows_are_made_once_and_the_page_stays_the_same(tmp_path, command, capsy
 
 def test_only_the_rows_asked_for(tmp_path, command, capsys):
     command(rows="b3,A5", out=str(tmp_path))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["B3.json", "REPRODUCTION.md"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["REPRODUCTION.md", "optimal_discriminator.json"]
     assert "A5: no study makes these" in capsys.readouterr().out
 
 
 def test_rows_that_fail_are_named_and_the_others_go_on(tmp_path, command, capsys, monkeypatch):
-    monkeypatch.setattr(reproduction, "all_rows", lambda: fake_rows() | {"A1": broken, "A2": refused})
+    more = {"generator": broken, "discriminator": refused}
+    monkeypatch.setattr(reproduction, "collect_rows", lambda: entries("unused", **more))
     with pytest.raises(SystemExit) as ended:
         command(all=True, out=str(tmp_path))
     assert ended.value.code == 1
     said = capsys.readouterr()
-    assert "A1: failed: ZeroDivisionError: nothing by nothing" in said.out
-    assert said.out.endswith("2 of 4 rows failed: A1: ZeroDivisionError: nothing by nothing; A2: no digits there.\n")
+    assert "generator: failed: ZeroDivisionError: nothing by nothing" in said.out
+    assert said.out.endswith(
+        "2 of 4 rows failed: generator: ZeroDivisionError: nothing by nothing; discriminator: no digits there.\n"
+    )
     assert said.err.count("Traceback") == 1  # a bug's; what a user can cause is a sentence
     page = (tmp_path / "REPRODUCTION.md").read_text()
     assert cells(page, "A1")[-1] == "not run" and cells(page, "B3")[-1] == "differs: by chance"
@@ -179,16 +198,18 @@ def test_all_or_some(command, given):
 
 
 def test_an_unknown_row_is_refused_with_near_ones(tmp_path, command):
-    with pytest.raises(UserError, match="Did you mean EXTRA"):
-        command(rows="EXTRAS", out=str(tmp_path))
+    with pytest.raises(UserError, match="Did you mean checkerboard"):
+        command(rows="checkerbord", out=str(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("quick, place", [(False, "experiments"), (True, "runs/reproduction-quick")])
+@pytest.mark.parametrize(
+    "quick, place", [(False, "experiments/reproduction/README.md"), (True, "runs/reproduction-quick/REPRODUCTION.md")]
+)
 def test_where_the_page_goes(tmp_path, command, monkeypatch, quick, place):
     monkeypatch.chdir(tmp_path)
     command(rows="A1", quick=quick)
-    page = tmp_path / place / "REPRODUCTION.md"
+    page = tmp_path / place
     (link,) = re.findall(r'src="([^"]*)"', page.read_text())
     assert (page.parent / link).exists()
 
@@ -196,14 +217,17 @@ def test_where_the_page_goes(tmp_path, command, monkeypatch, quick, place):
 # The article's networks.
 
 
-@pytest.mark.parametrize("name, verdict", [("A1", "source in error"), ("A2", "source in error"), ("A3", "agrees")])
+@pytest.mark.parametrize(
+    "name, verdict",
+    [("generator", "source in error"), ("discriminator", "source in error"), ("initial_weights", "agrees")],
+)
 def test_rows_of_the_networks(name, verdict):
     made = networks.ROWS[name](Options(seeds=1, quick=True))
     assert made.verdict.startswith(verdict)
 
 
 def test_the_prose_of_the_article_cannot_be_right():
-    made = networks.a1(Options())
+    made = networks.generator(Options())
     # 5x5 kernels, 100 -> 8192 and 512 + 256 + 128 + 64 pairs of gamma and beta and as many statistics, bias 3.
     kernels = 100 * 8192 + 25 * (512 * 256 + 256 * 128 + 128 * 64 + 64 * 3)
     assert made.numbers["parameters"] == kernels + 4 * (512 + 256 + 128 + 64) + 3
@@ -211,10 +235,10 @@ def test_the_prose_of_the_article_cannot_be_right():
 
 
 def test_training_is_the_articles(monkeypatch):
-    made = networks.a4(Options())
+    made = networks.training_time(Options())
     assert made.verdict.startswith("agrees: in all settings") and made.numbers["steps"] == 63_825 // 64
     monkeypatch.setitem(networks.TRAINING, "g_steps", 1)
-    assert networks.a4(Options()).verdict == "differs: in g_steps"
+    assert networks.training_time(Options()).verdict == "differs: in g_steps"
 
 
 def test_help_and_mistakes_are_quick():
