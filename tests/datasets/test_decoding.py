@@ -82,13 +82,13 @@ PACK = """
 import sys
 from pathlib import Path
 from dcgan_tf.config import preset
-from dcgan_tf.datasets import decoding, packed
+from dcgan_tf.datasets import decoding, packing
 decoding.PART, decoding.MANY = 64, 128
 if __name__ == "__main__":
     here = Path(sys.argv[1])
     config = preset("article", dataset="folder", data_dir=str(here / "images"), cache_dir=str(here / "cache"),
                     image_size=32, held_out=0.0)
-    print(packed.open_packed(config).manifest["sha256"])
+    print(packing.open_packed(config).manifest["sha256"])
 """
 
 

@@ -363,8 +363,8 @@ def test_faces_are_cropped_and_split_by_person(tmp_path):
 
 MEET = """
 import time
-from dcgan_tf.datasets import packed
-decoded = packed.decoding.decoded
+from dcgan_tf.datasets import packing
+decoded = packing.decoding.decoded
 def meeting(*arguments, **options):
     for count, pair in enumerate(decoded(*arguments, **options)):
         if count == 100:  # in the midst of it, wait until the other one is there too
@@ -372,7 +372,7 @@ def meeting(*arguments, **options):
             while len(list(marks.iterdir())) < 2:
                 time.sleep(0.01)
         yield pair
-packed.decoding.decoded = meeting
+packing.decoding.decoded = meeting
 marks = Path(sys.argv[1])
 ready = open_packed(config)
 print(ready.manifest["sha256"], len(ready.images), hashlib.sha256(ready.images.tobytes()).hexdigest())
@@ -397,15 +397,15 @@ def test_two_processes_that_pack_at_once_do_no_harm(tmp_path):
 
 HANG = """
 import time
-from dcgan_tf.datasets import packed
-decoded = packed.decoding.decoded
+from dcgan_tf.datasets import packing
+decoded = packing.decoding.decoded
 def hanging(*arguments, **options):
     for count, pair in enumerate(decoded(*arguments, **options)):
         if count == 100:
             print("midway", flush=True)
             time.sleep(60)
         yield pair
-packed.decoding.decoded = hanging
+packing.decoding.decoded = hanging
 open_packed(config)
 """
 
