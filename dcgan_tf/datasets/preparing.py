@@ -13,7 +13,7 @@ from dcgan_tf.datasets.download import fetch, fetch_from_google_drive
 from dcgan_tf.datasets.packing import Packed
 from dcgan_tf.datasets.unpacking import unpack
 from dcgan_tf.errors import UserError
-from dcgan_tf.pictures.grids import grid, save_png
+from dcgan_tf.pictures.grids import make_grid, save_png
 
 # Sully Chen's archives on Google Drive; 2018: 63,825 frames, 3.1 GB; 2017: about 45,500 frames, 2.2 GB.
 SULLY_CHEN = {"2018": "1PZWa6H0i1PCH9zuYcIh5Ouk_p-9Gh58B", "2017": "1Ue4XohCOV5YXy57S_5tDfCVqzLr101M7"}
@@ -99,4 +99,4 @@ def save_random_samples(packed: Packed, path: Path, rows: int, columns: int, see
     """A grid of real images, drawn at random without repetition (as the article's figure 1.6)."""
     count = min(rows * columns, len(packed.images))
     chosen = np.random.default_rng(seed).choice(len(packed.images), count, replace=False)
-    save_png(path, grid(packed.images[np.sort(chosen)], min(columns, count), gap=2))
+    save_png(path, make_grid(packed.images[np.sort(chosen)], min(columns, count), gap=2))

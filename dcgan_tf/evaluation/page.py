@@ -11,7 +11,7 @@ from dcgan_tf.files import replacing
 from dcgan_tf.metrics.memorisation import Nearest
 from dcgan_tf.metrics.results import METRICS, Evaluation
 from dcgan_tf.pictures.curves import BLUE, ORANGE
-from dcgan_tf.pictures.grids import grid
+from dcgan_tf.pictures.grids import make_grid
 
 GRID = (4, 10)  # rows and columns of images of each kind
 PAIRS = 10
@@ -77,7 +77,7 @@ def save_quality_page(path: Path, evaluation: Evaluation) -> None:
 
 def _show(axes, images: np.ndarray, title: str) -> None:
     count = min(len(images), GRID[0] * GRID[1])
-    axes.imshow(_rgb(grid(images[:count], GRID[1], gap=2)), interpolation="nearest")
+    axes.imshow(_rgb(make_grid(images[:count], GRID[1], gap=2)), interpolation="nearest")
     axes.set_title(title, fontsize=10)
     axes.axis("off")
 
@@ -85,7 +85,7 @@ def _show(axes, images: np.ndarray, title: str) -> None:
 def _show_pairs(axes, what: str, images: np.ndarray, training: np.ndarray, near: Nearest) -> None:
     closest = np.argsort(near.distance, kind="stable")[:PAIRS]
     pairs = np.concatenate([images[closest], training[near.index[closest]]])
-    axes.imshow(_rgb(grid(pairs, len(closest), gap=2)), interpolation="nearest")
+    axes.imshow(_rgb(make_grid(pairs, len(closest), gap=2)), interpolation="nearest")
     axes.set_title(
         f"{what}, the nearest to the training set (above), and its nearest image there (below)\n"
         f"distance at 16x16 px: {near.distance[closest[0]]:.1f} to {near.distance[closest[-1]]:.1f} grey levels here, "

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dcgan_tf.files import replacing
 from dcgan_tf.pictures.animation import save_gif
-from dcgan_tf.pictures.grids import grid, to_pillow
+from dcgan_tf.pictures.grids import make_grid, to_pillow
 
 MISSING = 128  # the grey that holes are shown in
 SIDE = 128  # pixels of a sheet for an image: smaller ones are magnified
@@ -30,7 +30,7 @@ def save_sheet(path: Path, columns: dict[str, np.ndarray], gap: int = 4) -> None
     """A row for each image, a column for each of `columns`: title -> uint8 [N, H, W, C]."""
     stacked = np.stack(list(columns.values()), axis=1)
     cells = magnified(stacked.reshape(-1, *stacked.shape[2:]))
-    pictures = to_pillow(grid(cells, len(columns), gap)).convert("RGB")
+    pictures = to_pillow(make_grid(cells, len(columns), gap)).convert("RGB")
     font = ImageFont.load_default(14)
     strip = 22
     sheet = Image.new("RGB", (pictures.width, pictures.height + strip), "white")
@@ -46,5 +46,5 @@ def save_search(path: Path, images: np.ndarray, known: np.ndarray, path_of_propo
     """The holes as the search fills them, images side by side: proposals uint8 [frames, N, H, W, C], pasted."""
     columns = min(8, len(images))
     filled = [magnified(np.where(known[..., None], images, proposals)) for proposals in path_of_proposals]
-    frames = [grid(cells, columns, 4) for cells in filled]
+    frames = [make_grid(cells, columns, 4) for cells in filled]
     save_gif(path, frames, milliseconds=120, hold=2000)

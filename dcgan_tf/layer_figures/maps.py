@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from dcgan_tf.layer_figures.options import Order, Scaling
-from dcgan_tf.pictures.grids import grid
+from dcgan_tf.pictures.grids import make_grid
 
 SCALINGS, ORDERS = get_args(Scaling), get_args(Order)
 
@@ -211,4 +211,4 @@ def _sheet(cells: np.ndarray, rows: int, columns: int, gap: int, ground: tuple[i
     n, height, width, channels = cells.shape
     framed = np.full((rows * columns, height + gap, width + gap, channels), ground, np.uint8)
     framed[:n, :height, :width] = cells
-    return grid(framed, columns)[:-gap, :-gap]
+    return make_grid(framed, columns)[:-gap, :-gap]

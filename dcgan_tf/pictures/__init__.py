@@ -1,1 +1,1 @@
-"""Pictures: grids, animations, curves. Pixels only."""
+"""Grids, animations and curves. The modules work on pixels and know nothing of runs or networks."""

@@ -1,4 +1,4 @@
-"""Animated GIFs, written through imageio."""
+"""Animated GIFs, written with imageio."""
 
 from __future__ import annotations
 
@@ -14,34 +14,41 @@ from dcgan_tf.pictures.grids import to_pillow
 
 
 def save_gif(path: Path, frames: Sequence[np.ndarray], milliseconds: int = 100, hold: int = 0) -> None:
-    """Write a GIF that repeats for ever.
+    """Write frames as a GIF that loops forever.
 
     Args:
       path: the file to write.
-      frames: uint8 [H, W, C] each, all of one shape, at least one.
-      milliseconds: how long each is shown.
-      hold: how much longer the last is shown, milliseconds.
+      frames: uint8 [H, W, C] each, C 3 or 1, all of one shape; at least one.
+      milliseconds: how long each frame is shown.
+      hold: how much longer the last frame is shown, in milliseconds.
+
+    Raises:
+      UserError: the disk is full or the file may not be written.
     """
     durations = [milliseconds] * (len(frames) - 1) + [milliseconds + hold]
     with replacing(path) as temporary:
+        # imageio gets RGB frames of at most 256 colours, so the palettes that its Pillow plugin makes are exact.
         iio.imwrite(
             temporary,
             np.stack(quantize(frames)),
+            plugin="pillow",
             extension=".gif",
-            duration=durations if len(frames) > 1 else durations[0],
-            loop=0,
-            disposal=1,
+            duration=durations if len(frames) > 1 else durations[0],  # milliseconds; a list needs several frames
+            loop=0,  # repeat forever
+            disposal=1,  # keep the previous frame: only the rectangle that changes is stored
         )
 
 
 def quantize(frames: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Frames in 256 colours, the same for all, since a palette for each frame would make still parts flicker.
+    """Reduce frames to 256 colours that all of them share.
+
+    With a palette for each frame, the parts that do not move would flicker.
 
     Args:
-      frames: uint8 [H, W, C] each.
+      frames: uint8 [H, W, C] each, C 3 or 1.
 
     Returns:
-      uint8 [H, W, 3] each.
+      uint8 [H, W, 3] each: a median-cut palette of eight frames at most, Floyd-Steinberg dithering.
     """
     some = [frames[i] for i in np.linspace(0, len(frames) - 1, min(8, len(frames))).astype(int)]
     palette = to_pillow(np.concatenate(some)).convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT)

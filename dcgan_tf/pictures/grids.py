@@ -1,4 +1,4 @@
-"""Images side by side."""
+"""Grids of images, contact sheets and PNG files."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from PIL import Image, ImageDraw, ImageFont
 from dcgan_tf.files import replacing
 
 
-def grid(images: np.ndarray, columns: int, gap: int = 0) -> np.ndarray:
-    """Images in rows of `columns`, the last row filled up with white.
+def make_grid(images: np.ndarray, columns: int, gap: int = 0) -> np.ndarray:
+    """Arrange images in rows, with white where the last row has none.
 
     Args:
-      images: uint8 [n, H, W, C], any n from 1.
+      images: uint8 [n, H, W, C], n at least 1.
       columns: images in a row.
       gap: white pixels between images.
 
     Returns:
-      uint8 [rows * (H + gap) - gap, columns * (W + gap) - gap, C]; 8x8 images of 64x64 without gaps give
-      512x512.
+      uint8 [rows * (H + gap) - gap, columns * (W + gap) - gap, C]. 64 images of 64x64 in 8 columns without gaps
+      give 512x512.
     """
     n, height, width, channels = images.shape
     rows = -(-n // columns)
@@ -32,24 +32,32 @@ def grid(images: np.ndarray, columns: int, gap: int = 0) -> np.ndarray:
 
 
 def to_pillow(image: np.ndarray) -> Image.Image:
-    """uint8 [H, W, 3] or [H, W, 1] as a Pillow image."""
+    """Convert uint8 [H, W, 3] or [H, W, 1] to a Pillow image of mode RGB or L."""
     return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def save_png(path: Path, image: np.ndarray) -> None:
-    """Write uint8 [H, W, C] as PNG, whole or not at all."""
+    """Write uint8 [H, W, C] as a PNG.
+
+    Raises:
+      UserError: the disk is full or the file may not be written.
+    """
     with replacing(path) as temporary:
         to_pillow(image).save(temporary, format="png")
 
 
 def save_contact_sheet(path: Path, pictures: list[Path], labels: list[str], columns: int = 4, side: int = 256) -> None:
-    """One sheet of the upper left parts of several pictures, each with its label above it.
+    """Write the upper left corners of several pictures as one sheet, each with its label above it.
 
     Args:
       path: the PNG to write.
-      pictures, labels: as many of each; pictures smaller than `side` are shown whole.
+      pictures: image files; one smaller than `side` is shown whole.
+      labels: one for each picture.
       columns: pictures in a row.
-      side: pixels shown of each picture, both ways.
+      side: width and height of the corner, in pixels.
+
+    Raises:
+      UserError: the disk is full or the file may not be written.
     """
     margin, strip = 8, 26
     columns = min(columns, len(pictures))

@@ -7,7 +7,7 @@ from pathlib import Path
 from dcgan_tf.console import progress
 from dcgan_tf.gan.latents import walk
 from dcgan_tf.pictures.animation import save_gif
-from dcgan_tf.pictures.grids import grid, save_png
+from dcgan_tf.pictures.grids import make_grid, save_png
 from dcgan_tf.sampling.options import SampleOptions
 from dcgan_tf.training.run_directory import choose_run
 
@@ -33,7 +33,7 @@ def draw(options: SampleOptions) -> list[Path]:
         return _draw_singly(gan, z, folder, name, options)
     images = gan.decode(z, options.raw)
     written = [folder / f"{name}.png"]
-    save_png(written[0], grid(images, options.columns))
+    save_png(written[0], make_grid(images, options.columns))
     if options.gif:
         written.append(folder / f"{name}.gif")
         save_gif(written[1], images, milliseconds=80)

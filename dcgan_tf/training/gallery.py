@@ -12,7 +12,7 @@ from dcgan_tf.config import Config
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.curves import save_loss_curves
-from dcgan_tf.pictures.grids import grid, save_contact_sheet, save_png
+from dcgan_tf.pictures.grids import make_grid, save_contact_sheet, save_png
 from dcgan_tf.training.metrics_log import read_metrics
 from dcgan_tf.training.run_directory import RunDirectory
 
@@ -24,7 +24,7 @@ SHEET_EPOCHS = 12
 def sample_grid(gan: DCGAN) -> np.ndarray:
     """The grid of the run's fixed z, uint8 [rows * H, columns * W, C]."""
     rows, columns = gan.config.grid_shape
-    return grid(gan.generate(rows * columns, seed=gan.config.seed), columns)
+    return make_grid(gan.generate(rows * columns, seed=gan.config.seed), columns)
 
 
 def save_sample(run: RunDirectory, epoch: int, index: int, image: np.ndarray) -> Path:

@@ -23,7 +23,7 @@ from dcgan_tf.distributed.workers import Workers
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.precision import fastest_precision
-from dcgan_tf.pictures.grids import grid
+from dcgan_tf.pictures.grids import make_grid
 from dcgan_tf.signals import StopRequest
 from dcgan_tf.training import checkpoints, gallery, loading
 from dcgan_tf.training.health import Health
@@ -182,7 +182,7 @@ def _train_steps(
                 gallery.save_sample(run, epoch, index, samples)
                 events.add_image(done - 1, "samples", samples)
                 real = np.asarray(batch.images[-1, -1, : math.prod(config.grid_shape)])
-                events.add_image(done - 1, "real_batch", grid(real, config.grid_shape[1]))
+                events.add_image(done - 1, "real_batch", make_grid(real, config.grid_shape[1]))
             is_best = quality.best == done
             if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or signal:
                 # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.

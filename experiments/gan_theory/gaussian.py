@@ -103,6 +103,13 @@ def _frame(played: Game, now: dict, step: int):
     return figure
 
 
+def judge(gap: dict[str, np.ndarray]) -> str:
+    """The verdict on mean |D - D*| by seed, of the settings in the order of `STEPS`: every run must keep the order."""
+    one, more_d, more_g = (gap[name] for name in STEPS)
+    good = more_d.max() < one.min() and one.max() < more_g.min()
+    return f"{AGREES}: more updates of D keep it nearer to D*, more of G farther, in every run" if good else DIFFERS
+
+
 def updates_per_player(options: Options) -> Row:
     """More updates of D bring it nearer to D*, which the theory has G play against; more of G leave it behind."""
     from experiments.gan_theory.players import tf
@@ -128,8 +135,6 @@ def updates_per_player(options: Options) -> Row:
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     gap = {name: f["gap"].mean(axis=0) for name, f in found.items()}  # over the rounds, by seed
     late = {name: np.median(f["js"][-blocks // 4 :], axis=0) for name, f in found.items()}
-    one, more_d, more_g = STEPS
-    good = gap[more_d].max() < gap[one].min() and gap[one].max() < gap[more_g].min()
     return Row(
         "the minimax game with more updates of D or of G",
         "min_G max_D V: G is to play against the best D; D is trained more than G, or G more than D",
@@ -139,7 +144,7 @@ def updates_per_player(options: Options) -> Row:
         + ", ".join(f"{values.mean():.4f} ({name})" for name, values in late.items()),
         ", ".join(f"[{values.min():.3f}, {values.max():.3f}] ({name})" for name, values in gap.items())
         + f" ({seeds} seed{'s' if seeds > 1 else ''})",
-        f"{AGREES}: more updates of D keep it nearer to D*, more of G farther, in every run" if good else DIFFERS,
+        judge(gap),
         {name: {part: values.tolist() for part, values in f.items()} for name, f in found.items()},
         [["setting", "seed", "mean |D - D*|", "JS of the last quarter"]]
         + [[n, k, *pair] for n in found for k, pair in enumerate(zip(gap[n].tolist(), late[n].tolist()))],

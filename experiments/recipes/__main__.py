@@ -175,7 +175,7 @@ def run_one(variant: str, dataset: str, stage: Stage, seed: int, steps: int, gri
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.distributed.replicas import compile_train_step
-    from dcgan_tf.pictures.grids import grid, save_png
+    from dcgan_tf.pictures.grids import make_grid, save_png
     from experiments.recipes import parts
 
     config = config_of(variant, dataset, stage, seed)
@@ -191,8 +191,8 @@ def run_one(variant: str, dataset: str, stage: Stage, seed: int, steps: int, gri
         "raw": scores(lambda n: gan.generate(n, seed=1, raw=True)),
         "averaged": scores(lambda n: gan.generate(n, seed=1)),
     }
-    halves = [grid(gan.generate(24, seed=2, raw=raw), 6) for raw in (True, False)]
-    save_png(grid_file, grid(np.stack(halves), 2, gap=8))
+    halves = [make_grid(gan.generate(24, seed=2, raw=raw), 6) for raw in (True, False)]
+    save_png(grid_file, make_grid(np.stack(halves), 2, gap=8))
     about = {"variant": variant, "dataset": dataset, "seed": seed, "steps": steps, "seconds": seconds}
     about |= {"title": VARIANTS[variant].title, "order": list(VARIANTS).index(variant), "image_size": stage.image_size}
     return about | {"d_loss": float(np.mean(d_losses[-100:]))} | measured

@@ -1,12 +1,14 @@
 """Games and divergences against closed forms."""
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments.framework.study import Options
-from experiments.gan_theory import densities, modes, players
+from experiments.gan_theory import densities, gaussian, modes, players
 from experiments.gan_theory import rows as theory
 
 QUICK = Options(quick=True)
@@ -50,15 +52,39 @@ def test_divergences_of_gaussians_are_the_closed_form():
     assert theory.kl(p, q) == math.inf
 
 
+TOO_SHORT = ("updates_per_player", "mode_collapse")  # pursuit and collapse take more rounds than the quick form has
+
+
 @pytest.mark.parametrize("name", theory.ROWS)
 def test_the_quick_rows_agree_or_are_too_short_to(name):
     row = theory.ROWS[name](QUICK)
-    if name not in (
-        "updates_per_player",
-        "mode_collapse",
-    ):  # collapse and pursuit take more rounds than the quick form has
+    if name not in TOO_SHORT:
         assert row.verdict.partition(":")[0] == "agrees"
     assert row.figures or row.table
+
+
+def record(name):
+    return json.loads((Path(theory.__file__).parent / "results" / f"{name}.json").read_text())
+
+
+def test_the_verdict_on_updates_follows_from_the_recorded_numbers_and_can_fail():
+    kept = record("updates_per_player")
+    gap = {name: np.mean(parts["gap"], axis=0) for name, parts in kept["numbers"].items()}
+    assert gaussian.judge(gap) == kept["verdict"] and kept["verdict"].startswith("agrees")
+    one, more_d, more_g = gap
+    assert gaussian.judge(gap | {more_d: gap[one]}) == "differs"
+    assert gaussian.judge(gap | {more_g: np.append(gap[more_g], gap[one].min())}) == "differs"  # one seed is enough
+
+
+def test_the_verdict_on_collapse_follows_from_the_recorded_numbers_and_can_fail():
+    kept = record("mode_collapse")
+    plays = {tuple(play.split(", ", 1)): np.array(n["history"])[-1][:, 0] for play, n in kept["numbers"].items()}
+    counts = {"ring of 8": 8, "grid of 25": 25}
+    assert modes.judge(plays, counts) == kept["verdict"] and kept["verdict"].startswith("agrees")
+    collapse, covering = ("ring of 8", "D 1, G 5"), ("grid of 25", "D 1, G 1, penalty")
+    assert modes.judge(plays | {collapse: np.array([1, 1, 3])}, counts) == "differs"
+    assert modes.judge(plays | {covering: np.array([25, 17])}, counts) == "differs"
+    assert modes.judge(plays | {covering: np.array([25, 17])}, counts, too_short=True) == "differs: too few rounds"
 
 
 def test_what_the_theory_says_of_a_trained_discriminator():

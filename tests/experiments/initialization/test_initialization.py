@@ -49,7 +49,7 @@ def test_the_hundred_layers_end_near_the_closed_forms():
 
 def test_a_row_that_there_is_not_is_refused():
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.initialization", "--only=E9"], capture_output=True, text=True
+        [sys.executable, "-m", "experiments.initialization", "--only=xavir"], capture_output=True, text=True
     )
     assert done.returncode == 2
-    assert "E9: no such row" in done.stderr and "Did you mean" in done.stderr
+    assert "xavir: no such row" in done.stderr and "Did you mean xavier" in done.stderr
