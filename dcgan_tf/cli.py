@@ -25,7 +25,7 @@ from dcgan_tf.settings import Settings, choices, describe_bounds
 
 FLAGS = flags.FLAGS
 _DEFINED: list[str] = []  # in the order that --help shows
-_FLAG_KINDS = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+_FLAG_KINDS: dict[type, Callable[..., Any]] = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
 S = TypeVar("S", bound=Settings)
 
 

@@ -30,6 +30,7 @@ def setting(default, help: str, *, at_least=None, at_most=None, above=None, belo
     return dataclasses.field(default=default, metadata=metadata)
 
 
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """Base of the frozen dataclasses whose fields are made by `setting`: every value is checked when one is made.
 

@@ -1,4 +1,4 @@
-"""A tiny run, trained once in this process; tests that change something work on a copy."""
+"""The tiers of the tests, and a tiny run, trained once; tests that change something work on a copy."""
 
 import shutil
 from dataclasses import replace
@@ -10,6 +10,21 @@ import dcgan_tf
 from tests.e2e.commands import make_images
 
 STEPS = 12  # 6 an epoch
+TESTS = Path(__file__).parent
+# Tiers by folder or file: `make test` runs what has none of these markers.
+TIERS = {"e2e/test_faults.py": "faults", "experiments/faults": "faults", "e2e": "e2e", "experiments": "studies"}
+FAST_STUDIES = ("experiments/framework", "experiments/reproduction")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark each test with the tier of its folder."""
+    for item in items:
+        path = item.path.relative_to(TESTS).as_posix()
+        if not path.startswith(FAST_STUDIES):
+            for place, tier in TIERS.items():
+                if path.startswith(place):
+                    item.add_marker(tier)
+                    break
 
 
 @pytest.fixture(scope="session")
