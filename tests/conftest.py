@@ -25,6 +25,8 @@ def pytest_collection_modifyitems(items):
                 if path.startswith(place):
                     item.add_marker(tier)
                     break
+        if "browser" in item.fixturenames:
+            item.add_marker("browser")
 
 
 @pytest.fixture(scope="session")
