@@ -1,4 +1,4 @@
-"""Getting the archive of a data set; what was interrupted goes on."""
+"""Download the archive of a data set. An interrupted download is resumed."""
 
 from __future__ import annotations
 
@@ -19,29 +19,34 @@ from dcgan_tf.console import Progress, say
 from dcgan_tf.errors import UserError
 
 TRIES = 5
-PAUSE = 1.0  # seconds before the second try, twice that before the third, and so on
-TIMEOUT = 60.0  # seconds without a byte
-BLOCK = 1 << 18
+PAUSE = 1.0  # seconds before the second try, twice as many before the third, and so on
+TIMEOUT = 60.0  # seconds without data
+BLOCK = 1 << 18  # bytes read at a time
 
 
 def fetch(url: str, target: Path, sha256: str | None = None) -> Path:
-    """Download `url` to `target`, going on where an earlier call was interrupted; return `target`.
+    """Download `url` to `target`, resuming an earlier call; return `target`.
 
-    The bytes gather in `target`.part, which becomes `target` when whole; `target`.part.json says of which
-    version of the file they are, so that two versions are never glued together. An existing `target` is
-    not downloaded again.
+    The bytes are collected in `target`.part, which is renamed to `target` when complete. `target`.part.json records
+    the version of the file on the server, so parts of two versions are never joined. An existing `target` is not
+    downloaded again.
+
+    Args:
+      url: begins with http:// or https://.
+      target: the file to write.
+      sha256: the expected SHA-256 in hexadecimal, or None.
 
     Raises:
-      UserError: the file cannot be had or written, or is not the one of `sha256`.
+      UserError: the file cannot be downloaded or written, or its SHA-256 is another one.
     """
     if target.is_file():
         if sha256 and _sha256(target) != sha256.lower():
             raise UserError(f"{target} is not the file of sha256 {sha256}: remove it and run this again.")
         return target
     if not url.startswith(("http://", "https://")):
-        raise UserError(f"{url} is no address to download from: it must begin with http:// or https://.")
+        raise UserError(f"{url} cannot be downloaded: the address must begin with http:// or https://.")
     part, sidecar = (target.with_name(target.name + ending) for ending in (".part", ".part.json"))
-    with writing_to(target):
+    with report_write_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, TRIES + 1):
             try:
@@ -68,11 +73,16 @@ def fetch(url: str, target: Path, sha256: str | None = None) -> Path:
 
 
 class _Interrupted(Exception):
-    """The connection failed in a way that another try may mend."""
+    """The connection failed, but another try may succeed."""
 
 
 def _transfer(url: str, part: Path, sidecar: Path, target: Path) -> None:
-    """Over one connection, bring `part` to its full length, or raise _Interrupted."""
+    """Download what is missing of `part` over one connection.
+
+    Raises:
+      _Interrupted: the connection ended too early.
+      UserError: the server does not give the file, or the disk has no room for it.
+    """
     try:
         known = json.loads(sidecar.read_text())
     except (OSError, ValueError):
@@ -90,10 +100,10 @@ def _transfer(url: str, part: Path, sidecar: Path, target: Path) -> None:
         raise _Interrupted(one_line(error)) from error
     with response:
         if offset and response.status in (206, 416):
-            # 206 "bytes 5-9/10": the rest; 416 "bytes */10": there is no rest, the part may be whole.
+            # 206 "bytes 5-9/10" comes with the rest; 416 "bytes */10" means that the part may be complete.
             match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", response.headers.get("Content-Range", ""))
             begin, total = (int(match[1] or match[2]), int(match[2])) if match else (None, None)
-            # Not every server heeds If-Range, so its answer is compared with what was recorded.
+            # Some servers ignore If-Range, so the answer is compared with the record.
             same = _validator(response.headers) in (None, known["validator"])
             if not same or begin != offset or known["size"] not in (None, total):
                 part.unlink()
@@ -114,24 +124,24 @@ def _transfer(url: str, part: Path, sidecar: Path, target: Path) -> None:
             offset, total = 0, response.length
         require_space(part, (total or 0) - offset)
         what = f"downloading {target.name}"
-        with Progress(what, total, "B", offset) as shown, part.open("ab" if offset else "wb") as out:
-            if not offset:  # only now, when the bytes of another version are gone
+        with Progress(what, total, "B", offset) as progress, part.open("ab" if offset else "wb") as out:
+            if not offset:  # only now: opening the part has removed the bytes of another version
                 known = {"url": url, "validator": _validator(response.headers), "size": total}
                 sidecar.write_text(json.dumps(known))
-            for block in _received(response):
+            for block in _read_blocks(response):
                 out.write(block)
-                shown.advance(len(block))
-    if total is not None and shown.done < total:
-        raise _Interrupted(f"it ended at {shown.done:,} of {total:,} bytes")
+                progress.advance(len(block))
+    if total is not None and progress.done < total:
+        raise _Interrupted(f"it ended at {progress.done:,} of {total:,} bytes")
 
 
 def _validator(headers: http.client.HTTPMessage) -> str | None:
-    """What tells this version of a file from others (a weak tag, W/, does not promise the same bytes)."""
+    """Get the header that identifies this version of a file; a weak ETag (W/) does not guarantee equal bytes."""
     values = (headers.get("ETag"), headers.get("Last-Modified"))
     return next((value for value in values if value and not value.startswith("W/")), None)
 
 
-def _received(response: IO[bytes]) -> Iterator[bytes]:
+def _read_blocks(response: IO[bytes]) -> Iterator[bytes]:
     try:
         while block := response.read(BLOCK):
             yield block
@@ -143,7 +153,7 @@ def fetch_from_google_drive(file_id: str, target: Path) -> Path:
     """Download a public file of Google Drive to `target`, resuming an earlier call; return `target`.
 
     Raises:
-      UserError: gdown is not installed, Google does not hand the file out, or it cannot be written.
+      UserError: gdown is not installed, Google refuses the file, or it cannot be written.
     """
     if target.is_file():
         return target
@@ -155,19 +165,19 @@ def fetch_from_google_drive(file_id: str, target: Path) -> Path:
             'Downloading from Google Drive needs gdown: install it with pip install "dcgan_tf[download]".'
         ) from error
     browser = f"download https://drive.google.com/uc?id={file_id} with a browser and put the file at {target}"
-    with writing_to(target), contextlib.ExitStack() as stack:
-        shown: Progress | None = None
+    with report_write_errors(target), contextlib.ExitStack() as stack:
+        progress: Progress | None = None
 
         def show(done: int, total: int | None) -> None:
-            nonlocal shown
-            if shown is None:
+            nonlocal progress
+            if progress is None:
                 require_space(target, (total or 0) - done)
-                shown = stack.enter_context(Progress(f"downloading {target.name}", total, "B", done))
-            shown.advance(done - shown.done)
+                progress = stack.enter_context(Progress(f"downloading {target.name}", total, "B", done))
+            progress.advance(done - progress.done)
 
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            # Without cookies gdown writes nothing but the target (and target????????.part until it is whole).
+            # Without cookies gdown writes only the target (and target????????.part until it is complete).
             gdown.download(
                 id=file_id,
                 output=str(target),
@@ -180,7 +190,7 @@ def fetch_from_google_drive(file_id: str, target: Path) -> Path:
             )
         except gdown.FileURLRetrievalError as error:
             raise UserError(
-                f"Google Drive does not hand out the file {file_id} now (it was downloaded too often lately,"
+                f"Google Drive refuses the file {file_id} at the moment (it was downloaded too often lately,"
                 f" or is not public): {browser}, or try again in a day."
             ) from error
         except (gdown.DownloadError, requests.RequestException) as error:
@@ -200,8 +210,8 @@ def _sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def writing_to(path: Path) -> Iterator[None]:
-    """Turns an OSError of the block, which is about writing at `path`, into a sentence."""
+def report_write_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which writes to `path`, into a UserError."""
     try:
         yield
     except OSError as error:
@@ -212,7 +222,11 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 def require_space(path: Path, size: int) -> None:
-    """Refuse to begin what the disk of `path` has no room for; `size` in bytes."""
+    """Check that the disk of `path` has room for `size` bytes.
+
+    Raises:
+      UserError: it has not.
+    """
     free = shutil.disk_usage(path.parent).free
     if size > free:
         raise UserError(
@@ -222,5 +236,5 @@ def require_space(path: Path, size: int) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """What the error says, for use within a sentence."""
+    """Give the message of an error as one line, for use within a sentence."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Any folder of images, at any depth."""
+"""The data set `folder`: the images in any folder, at any depth."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dcgan_tf.errors import UserError
 
 
 def find(data_dir: Path, cache_dir: Path) -> Listing:
-    """All files below `data_dir`, folder by folder in the order of names; decoding shows which are images.
+    """List all files below `data_dir`, sorted by name. Decoding decides later which of them are images.
 
-    Hidden files and folders, folders that may not be read and what is no regular file (pipes, devices, broken
-    links) are left out and counted. What this package keeps in `cache_dir` is none of the set.
+    Hidden files and folders, unreadable folders and files that are not regular (pipes, devices, broken links) are left
+    out and counted. `cache_dir` is not part of the data set.
 
     Raises:
       UserError: no such folder, or nothing in it.
@@ -52,7 +52,7 @@ def find(data_dir: Path, cache_dir: Path) -> Listing:
 
 
 def _name(below: str, entry: str) -> str:
-    """Within the set, of an entry of the folder `below` it."""
+    """Name an entry of the folder `below`, a path relative to the data set."""
     return entry if below == os.curdir else os.path.join(below, entry)
 
 

@@ -1,6 +1,6 @@
-"""Labeled Faces in the Wild: 13,233 photographs of 5,749 people, 250x250 (Huang et al. 2007).
+"""The data set `lfw`, Labeled Faces in the Wild: 13,233 photographs of 5,749 people, 250x250 (Huang et al. 2007).
 
-`Person/Person_NNNN.jpg`; plain, funneled or deep-funneled: all three are laid out alike.
+The files are named `Person/Person_NNNN.jpg`. The original, funneled and deep-funneled versions have the same layout.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ _PHOTOGRAPH = re.compile(r"(.+)_\d{4}\.jpg", re.ASCII)
 
 
 def find(data_dir: Path) -> Listing:
-    """The photographs in `data_dir` or a folder below it, by person; other JPEG files are left out and counted.
+    """List the photographs in `data_dir` or a folder below it, by person. Other JPEG files are left out and counted.
 
     Raises:
-      UserError: no such folder, nobody in it, or several sets.
+      UserError: there is no such folder, it holds no photographs, or it holds several sets.
     """
     if not data_dir.is_dir():
         raise UserError(
             f"lfw: {data_dir} is not a folder; get the set with `python -m dcgan_tf.prepare --dataset=lfw --download`, "
-            "or name the one with LFW's persons with --data_dir=PATH."
+            "or name its folder with --data_dir=PATH."
         )
-    sets: dict[str, list[Listed]] = {}  # by the folder that the persons' folders lie in
+    sets: dict[str, list[Listed]] = {}  # by the parent of the persons' folders
     left_out = {}
     for root, _, files in walk(data_dir):
         folder, person = os.path.split(root)
@@ -39,7 +39,7 @@ def find(data_dir: Path) -> Listing:
                 left_out[os.path.relpath(path, data_dir)] = "not a Person/Person_NNNN.jpg"
     if not sets:
         raise UserError(
-            f"lfw: no Person/Person_NNNN.jpg in {data_dir} or a folder below it; get it with "
+            f"lfw: no Person/Person_NNNN.jpg in {data_dir} or a folder below it; get the set with "
             "`python -m dcgan_tf.prepare --dataset=lfw --download`, or name its folder with --data_dir=PATH."
         )
     if len(sets) > 1:

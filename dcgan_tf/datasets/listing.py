@@ -1,4 +1,4 @@
-"""What a data set consists of, before anything is decoded."""
+"""The files of a data set, listed before any of them is decoded."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-@dataclass(frozen=True, slots=True)  # there may be millions
+@dataclass(frozen=True, slots=True)  # slots: there may be millions
 class Listed:
     """One image file.
 
     Attributes:
-      name: its name within the set, unique.
-      path: where it lies.
-      angle: steering angle in degrees, where the set knows one.
-      time: when it was taken, ISO 8601 with milliseconds, where the set knows it.
-      person: whom it shows, where the set knows it.
+      name: unique name within the set.
+      path: path of the file.
+      angle: steering angle in degrees; None if the set gives none.
+      time: time of the photograph, ISO 8601 with milliseconds; None if the set gives none.
+      person: the person in the photograph; None if the set gives none.
     """
 
     name: str
@@ -29,12 +29,12 @@ class Listed:
 
 @dataclass
 class Listing:
-    """The images of a set, in order, and what is left out of it.
+    """The images of a data set and the files left out of it.
 
     Attributes:
-      images: in order; that of time, where they are split by it.
+      images: in a fixed order; in order of time where `split_by` is "time block".
       left_out: name -> reason.
-      split_by: how images to measure with are held out: "time block", "person" or "random choice" (see
+      split_by: how images are held out for evaluation: "time block", "person" or "random choice" (see
         `splitting.split`).
     """
 
@@ -44,8 +44,16 @@ class Listing:
 
 
 def walk(top: Path, onerror: Callable[[OSError], object] | None = None) -> Iterator[tuple[str, list[str], list[str]]]:
-    """`os.walk` in the order of names, through links too, and into each folder once."""
-    seen = set()  # folders by device and number: a link that leads back up must not go round for ever
+    """Walk a folder tree like `os.walk`, sorted by name; links are followed, and each folder is visited once.
+
+    Args:
+      top: the root.
+      onerror: called with the OSError of a folder that cannot be read.
+
+    Yields:
+      (folder, names of its folders, names of its files); folders removed from the second are not visited.
+    """
+    seen = set()  # folders by device and inode: a link to a parent folder would otherwise never end
     for root, folders, files in os.walk(top, onerror=onerror, followlinks=True):
         here = os.stat(root)
         if (here.st_dev, here.st_ino) in seen:

@@ -1,4 +1,4 @@
-"""Getting a data set, and looking at what it holds."""
+"""Download a data set, describe it and draw a sample of it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from dcgan_tf.pictures.grids import make_grid, save_png
 # Sully Chen's archives on Google Drive; 2018: 63,825 frames, 3.1 GB; 2017: about 45,500 frames, 2.2 GB.
 SULLY_CHEN = {"2018": "1PZWa6H0i1PCH9zuYcIh5Ouk_p-9Gh58B", "2017": "1Ue4XohCOV5YXy57S_5tDfCVqzLr101M7"}
 
-# LFW, funneled (aligned): 13,233 photographs, 243 MB; address and SHA-256 as scikit-learn has them.
+# LFW, funneled (aligned): 13,233 photographs, 243 MB; URL and SHA-256 as in scikit-learn.
 LFW = "https://ndownloader.figshare.com/files/5976015"
 LFW_SHA256 = "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
-# What is in a folder that holds the set already: pattern, and how it is called.
+# Files by which a folder is known to hold the set: pattern, and name for messages.
 CONTENTS = {"sully_chen": ("data.txt", "data.txt"), "lfw": ("*_[0-9][0-9][0-9][0-9].jpg", "Person_NNNN.jpg")}
 
 
 def download(config: Config, year: str = "2018", url: str = "", sha256: str = "") -> Path:
-    """Download and unpack a data set into its folder; what was interrupted goes on.
+    """Download a data set and unpack it into its folder. An interrupted download is resumed.
 
     Args:
       config: names the data set and its folder.
       year: which of Sully Chen's sets, "2018" or "2017".
-      url: a mirror's address of the archive (or of another of LFW's: plain, deep-funneled), in place of the known one.
-      sha256: of the archive, checked if given; that of the known LFW is checked always.
+      url: where to download the archive from; "" for the known source. For LFW it may be the original or the
+        deep-funneled version.
+      sha256: SHA-256 of the archive, checked if given. That of LFW from the known source is always checked.
 
     Returns:
-      the folder.
+      The folder.
 
     Raises:
       UserError: the set cannot be downloaded, or the folder is in use.
@@ -48,9 +49,9 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
     if next(folder.rglob(pattern), None):
         say(f"{folder} holds a set already; nothing to download.")
         return folder
-    if next(folder.iterdir(), None) if folder.is_dir() else folder.exists():  # known before 3 GB are fetched
+    if next(folder.iterdir(), None) if folder.is_dir() else folder.exists():  # before 3 GB are downloaded
         raise UserError(f"{folder} is in use but holds no {called}; empty it, or choose another with --data_dir=PATH.")
-    place = folder.absolute()  # "." has no name
+    place = folder.absolute()  # the relative path "." has no name
     if config.dataset == "lfw":
         ending = ".zip" if url.lower().endswith(".zip") else ".tgz"
         archive = place.with_name(place.name + ending)
@@ -67,9 +68,9 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
 
 
 def describe(packed: Packed) -> str:
-    """What a set holds: numbers, what is held out, steering angles, times, and what was left out and why."""
+    """Describe a data set in several lines: sizes, held-out images, steering angles, times, and files left out."""
     manifest = packed.manifest
-    n, height, width, channels = packed.images.shape
+    _, height, width, channels = packed.images.shape
     lines = [
         packed.summary(),
         f"  from {manifest['data_dir']}",
@@ -96,7 +97,18 @@ def describe(packed: Packed) -> str:
 
 
 def save_random_samples(packed: Packed, path: Path, rows: int, columns: int, seed: int) -> None:
-    """A grid of real images, drawn at random without repetition (as the article's figure 1.6)."""
+    """Write a grid of real images, chosen at random without repetition (as the article's figure 1.6).
+
+    Args:
+      packed: the data set.
+      path: the PNG to write.
+      rows: rows of the grid; a small set gives fewer.
+      columns: columns of the grid.
+      seed: random seed of the choice.
+
+    Raises:
+      UserError: the disk is full or the file may not be written.
+    """
     count = min(rows * columns, len(packed.images))
     chosen = np.random.default_rng(seed).choice(len(packed.images), count, replace=False)
     save_png(path, make_grid(packed.images[np.sort(chosen)], min(columns, count), gap=2))

@@ -1,4 +1,4 @@
-"""The part of a picture that the networks see, and what they made of it put back into the picture."""
+"""Crop a picture to the region that the networks see, and paste their output back into it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from dcgan_tf.datasets.images import FORMATS, BadImage, crop_box, to_rgb, turned_upright
+from dcgan_tf.datasets.images import FORMATS, BadImage, crop_box, to_rgb, turn_upright
 
 
 @dataclass(frozen=True)
 class Region:
-    """A picture and its part.
+    """A picture and the region of it that the networks see.
 
     Attributes:
-      name: of its file.
-      picture: uint8 [h, w, C], upright, all of it.
-      transparent: bool [h, w].
-      box: (left, top, right, bottom) of the part, pixels, the last two excluded.
-      size: height and width at which the networks see it.
+      name: name of the file.
+      picture: uint8 [h, w, C], the whole picture, upright.
+      transparent: bool [h, w], where the picture is transparent.
+      box: (left, top, right, bottom) of the region in pixels, right and bottom excluded.
+      size: height and width of the networks' input.
     """
 
     name: str
@@ -28,25 +28,39 @@ class Region:
     box: tuple[int, int, int, int]
     size: int
 
-    def seen(self) -> np.ndarray:
-        """The part as `datasets.images.load` gives it, grey to within 1 of 255: uint8 [size, size, C]."""
-        left, top, right, bottom = self.box
-        return resized(self.picture[top:bottom, left:right], self.size, self.size)
+    def network_input(self) -> np.ndarray:
+        """Resize the region: uint8 [size, size, C].
 
-    def known(self, hole: np.ndarray) -> np.ndarray:
-        """What is known as the networks see it, bool [size, size]: what no part of `hole`, bool [h, w], touches."""
+        The pixels are those of `datasets.images.load`; grey ones differ by up to 1 of 255.
+        """
+        left, top, right, bottom = self.box
+        return resize(self.picture[top:bottom, left:right], self.size, self.size)
+
+    def known_pixels(self, hole: np.ndarray) -> np.ndarray:
+        """Find the pixels of the networks' input that no part of a hole touches.
+
+        Args:
+          hole: bool [h, w].
+
+        Returns:
+          bool [size, size].
+        """
         left, top, right, bottom = self.box
         touched = Image.fromarray(np.where(hole[top:bottom, left:right], 255, 0).astype(np.uint8))
         shares = np.asarray(touched.convert("F").resize((self.size, self.size), Image.Resampling.BOX))
         return shares < 1.0
 
-    def holds(self, hole: np.ndarray) -> bool:
-        """Whether all of `hole`, bool [h, w], lies in the part."""
+    def contains(self, hole: np.ndarray) -> bool:
+        """Whether all of `hole`, bool [h, w], lies in the region."""
         left, top, right, bottom = self.box
         return hole.sum() == hole[top:bottom, left:right].sum()
 
-    def hole_of(self, known: np.ndarray) -> np.ndarray:
-        """The hole in the picture, bool [h, w], where `known`, bool [size, size], leaves one in the part."""
+    def hole_in_picture(self, known: np.ndarray) -> np.ndarray:
+        """Find the pixels of the picture, bool [h, w], that a mask of the networks' input leaves out.
+
+        Args:
+          known: bool [size, size].
+        """
         left, top, right, bottom = self.box
         hole = np.zeros(self.picture.shape[:2], bool)
         missing = Image.fromarray(np.where(known, 0, 255).astype(np.uint8))
@@ -55,27 +69,42 @@ class Region:
         )
         return hole
 
-    def filled(self, completed: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        """The picture with the pixels of `hole` that lie in the part taken from `completed`, uint8 [size, size, C]."""
+    def fill(self, completed: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        """Fill the hole, as far as it lies in the region.
+
+        Args:
+          completed: uint8 [size, size, C], where the pixels come from.
+          hole: bool [h, w].
+
+        Returns:
+          uint8 [h, w, C], the whole picture.
+        """
         left, top, right, bottom = self.box
         picture = self.picture.copy()
         part = picture[top:bottom, left:right]
         inside = hole[top:bottom, left:right]
-        part[inside] = resized(completed, bottom - top, right - left)[inside]
+        part[inside] = resize(completed, bottom - top, right - left)[inside]
         return picture
 
 
 def open_region(path: str, name: str, size: int, crop: str, channels: int) -> Region:
-    """The picture in a file, and the part of it that `crop` names (see `datasets.images.load`).
+    """Open a picture and the region that `crop` selects.
 
-    A picture smaller than the crop is used as far as its largest central square goes.
+    Of a picture smaller than the crop, the region is the largest central square.
+
+    Args:
+      path: any file.
+      name: what the region is called.
+      size: height and width of the networks' input, in pixels.
+      crop: as for `datasets.images.load`.
+      channels: 3 or 1.
 
     Raises:
       BadImage: not an image, or damaged.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            upright = turned_upright(image)
+            upright = turn_upright(image)
             alpha = (
                 upright.convert("RGBA").getchannel("A")
                 if "A" in upright.getbands() or upright.info.get("transparency")
@@ -93,8 +122,8 @@ def open_region(path: str, name: str, size: int, crop: str, channels: int) -> Re
     return Region(name, picture, transparent, box, size)
 
 
-def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """uint8 [h, w, C] -> uint8 [height, width, C], by Pillow's bicubic filter."""
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize uint8 [h, w, C] to uint8 [height, width, C] with Pillow's antialiasing bicubic filter."""
     if image.shape[:2] == (height, width):
         return image
     pillow = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)

@@ -1,4 +1,8 @@
-"""The data sets by name. A new one is a module with a `find` and a line here and in `config.DATASETS`."""
+"""The data sets by name.
+
+A new data set is a module with a function `find` that returns a `Listing`, one line in `find` below and one in
+`config.DATASETS`.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,19 @@ from dcgan_tf.datasets import folder, lfw, sully_chen
 from dcgan_tf.datasets.listing import Listing
 from dcgan_tf.errors import UserError
 
-ROAD_FRAMES = 4000
-ROAD_SEED = 0  # the drawn set is the same for every run, as a photographed one would be
+ROAD_FRAMES = 4000  # of synthetic_road, unless --num_images says otherwise
+ROAD_SEED = 0  # fixed: the drawn data set is the same for every run, as a photographed one would be
 
 
 def find(config: Config) -> Listing:
-    """The images of the configured data set; draws `synthetic_road` where it is not there yet.
+    """List the images of the configured data set; `synthetic_road` is drawn first if it does not exist.
 
     Raises:
-      UserError: the set is not there, or not as it must be.
+      UserError: the data set does not exist or is malformed, or `num_images` does not apply to it.
     """
     data_dir = Path(config.resolved_data_dir)
     if config.num_images and config.dataset != "synthetic_road":
-        raise UserError(f"--num_images={config.num_images}: it is for synthetic_road; {config.dataset} is what it is.")
+        raise UserError(f"--num_images={config.num_images}: only synthetic_road takes it, not {config.dataset}.")
     if config.dataset == "folder":
         return folder.find(data_dir, Path(config.cache_dir))
     if config.dataset == "lfw":
@@ -32,6 +36,7 @@ def find(config: Config) -> Listing:
 
 
 def _draw_once(data_dir: Path, num_images: int) -> None:
+    """Draw `synthetic_road` into `data_dir`, unless it is there with as many frames."""
     from dcgan_tf.datasets.synthetic_road.drawing import draw_set
 
     if not (data_dir / "data.txt").exists():

@@ -1,7 +1,7 @@
-"""Which images are held out: never trained on, kept to measure with.
+"""Choose the images that are held out: never trained on, used for evaluation.
 
-The choice hangs on the listing alone, so that every run on a set has the same. After a change of the rules, raise
-`packed.VERSION`.
+The choice depends only on the listing, so all runs on a data set hold out the same images. A change of these rules
+needs a new `packing.VERSION`.
 """
 
 from __future__ import annotations
@@ -12,30 +12,30 @@ from collections.abc import Iterable
 
 from dcgan_tf.datasets.listing import Listed
 
-BLOCKS = 10  # at most so many stretches of a drive are held out
-SHORTEST = 20  # frames in such a stretch, about a second of driving: between two trained frames one alone is no test
+BLOCKS = 10  # largest number of time blocks
+SHORTEST = 20  # frames in a time block, about a second: a frame between two training frames would test nothing
 
 
 def split(images: list[Listed], share: float, by: str) -> tuple[list[Listed], list[Listed]]:
-    """The images to train on and those held out, each in the order of `images`.
+    """Split images into those to train on and those held out.
 
     Args:
-      images: those of a listing.
-      share: of the images that are held out, 0 to 0.5. Their number is share * len(images), rounded; by person
-        as near to it as whole persons come.
-      by: what keeps the held-out images unlike the others: "time block" holds out stretches spread over the drive,
-        because neighbouring frames are nearly the same; "person" whole persons; "random choice" any images.
+      images: the images of a listing.
+      share: the share to hold out, 0 to 0.5. The number held out is share * len(images), rounded; with "person" it
+        is as close to that as whole persons allow.
+      by: what separates the two groups. "time block" holds out stretches spread over the drive, because neighbouring
+        frames are nearly identical; "person" holds out all images of some persons; "random choice" any images.
 
     Returns:
-      (training, held out). The first is never empty if `images` is not.
+      (training, held out), each in the order of `images`. The first is never empty if `images` is not.
     """
-    ways = {"time block": _time_blocks, "person": _persons, "random choice": _any}
-    chosen = ways[by](images, share)
+    rules = {"time block": _choose_time_blocks, "person": _choose_persons, "random choice": _choose_at_random}
+    chosen = rules[by](images, share)
     return [i for i in images if i.name not in chosen], [i for i in images if i.name in chosen]
 
 
-def _time_blocks(images: list[Listed], share: float) -> set[str]:
-    """The last frames of each of some equal parts of the drive."""
+def _choose_time_blocks(images: list[Listed], share: float) -> set[str]:
+    """Choose the last frames of each of several equal parts of the drive."""
     count = round(share * len(images))
     parts = min(BLOCKS, max(1, count // SHORTEST))
     chosen = set()
@@ -46,24 +46,24 @@ def _time_blocks(images: list[Listed], share: float) -> set[str]:
     return chosen
 
 
-def _persons(images: list[Listed], share: float) -> set[str]:
-    """All images of some persons: each is taken who brings the number nearer to what is wanted."""
+def _choose_persons(images: list[Listed], share: float) -> set[str]:
+    """Choose all images of some persons. A person is taken if that brings the number closer to the target."""
     of_person: dict[str, list[str]] = {}
     for image in images:
         of_person.setdefault(image.person, []).append(image.name)
     wanted = share * len(images)
     chosen: set[str] = set()
-    for person in _shuffled(of_person):
+    for person in _shuffle(of_person):
         missing = wanted - len(chosen)
         if abs(missing - len(of_person[person])) < missing:
             chosen.update(of_person[person])
     return chosen
 
 
-def _any(images: list[Listed], share: float) -> set[str]:
-    return set(_shuffled(image.name for image in images)[: round(share * len(images))])
+def _choose_at_random(images: list[Listed], share: float) -> set[str]:
+    return set(_shuffle(image.name for image in images)[: round(share * len(images))])
 
 
-def _shuffled(names: Iterable[str]) -> list[str]:
-    """In an order like chance, the same everywhere; a name that comes or goes leaves the others in theirs."""
+def _shuffle(names: Iterable[str]) -> list[str]:
+    """Sort names by their SHA-256: a pseudorandom order in which adding or removing a name does not move the others."""
     return sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())

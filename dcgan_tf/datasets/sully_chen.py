@@ -1,7 +1,7 @@
-"""Sully Chen's driving sets: JPEG frames and a `data.txt` with the steering angle of each.
+"""The data set `sully_chen`, Sully Chen's driving data: JPEG frames, and a `data.txt` with their steering angles.
 
-Two formats of its lines: `N.jpg angle` (2017) and `N.jpg angle,YYYY-MM-DD HH:MM:SS:ms` (2018; the
-milliseconds are not padded: `:11` is 11 ms). The frames lie beside `data.txt` or in a folder under it.
+A line of `data.txt` is `N.jpg angle` (2017) or `N.jpg angle,YYYY-MM-DD HH:MM:SS:ms` (2018). Milliseconds are not
+padded: `:11` is 11 ms. The frames are in the folder of `data.txt` or in one below it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ _TIME = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d):(\d{1,3})", re.ASCII)
 
 
 def find(data_dir: Path, dataset: str = "sully_chen") -> Listing:
-    """The frames that `data.txt` lists, in its order; files that are not there are left out and counted.
+    """List the frames that `data.txt` names, in its order. Missing files are left out and counted.
+
+    Args:
+      data_dir: the folder of the data set, or one above it.
+      dataset: name for error messages.
 
     Raises:
-      UserError: no `data.txt`, several of them, a malformed line, or none of its files.
+      UserError: there is no `data.txt`, there are several, a line is malformed, or none of the files exists.
     """
     index = _find_index(data_dir, dataset)
     rows = parse(index)
@@ -54,11 +58,14 @@ def _find_index(data_dir: Path, dataset: str) -> Path:
 
 
 def parse(index: Path) -> list[tuple[str, float, str | None]]:
-    """The lines of a `data.txt` as (file name, angle in degrees, ISO time or None); empty lines are passed over.
+    """Parse a `data.txt`; empty lines are skipped.
+
+    Returns:
+      (file name, angle in degrees, ISO 8601 time or None) of each line.
 
     Raises:
-      UserError: the file may not be read, or naming the line that is malformed, not UTF-8, listed twice or leads
-        out of the folder.
+      UserError: the file cannot be read or is empty, or a line is malformed, is not UTF-8, repeats a file or names one
+        outside the folder. The message gives the line's number.
     """
     try:
         text = index.read_bytes()
@@ -104,11 +111,15 @@ def _parse_line(line: str) -> tuple[str, float, str | None]:
 
 
 def parse_time(text: str) -> str:
-    """ "2018-07-01 17:09:45:11" (11 ms) as "2018-07-01T17:09:45.011"."""
+    """Convert "2018-07-01 17:09:45:11" (11 ms) to "2018-07-01T17:09:45.011".
+
+    Raises:
+      ValueError: not a time of this format.
+    """
     parts = _TIME.fullmatch(text.strip())
     try:
         moment = datetime.datetime.fromisoformat(parts[1]) if parts else None
-    except ValueError:  # a 30th of February
+    except ValueError:  # such as 30 February
         moment = None
     if moment is None:
         raise ValueError(f"{text!r} is not a time such as 2018-07-01 17:09:45:11")
@@ -116,8 +127,8 @@ def parse_time(text: str) -> str:
 
 
 def _image_folder(root: Path, names: list[str]) -> str:
-    """The folder that holds most of the listed files: `root` or one below it."""
+    """Find the folder that holds most of the listed files: `root` or one below it."""
     tops = {PurePosixPath(name).parts[0] for name in names}
-    # max keeps the first of equals, and walk names root first: beside data.txt wins a draw.
+    # max returns the first of equals, and walk yields root first: a tie goes to the folder of data.txt.
     folder, _, _ = max(walk(root), key=lambda entry: len(tops.intersection(entry[1] + entry[2])))
     return folder

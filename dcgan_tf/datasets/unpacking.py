@@ -1,27 +1,26 @@
-"""Unpacking the archive of a data set; what was interrupted leaves no trace."""
+"""Unpack the archive of a data set. An interrupted unpacking leaves nothing behind."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
+import os
 import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from dcgan_tf.console import Progress
-from dcgan_tf.datasets.download import BLOCK, one_line, require_space, writing_to
+from dcgan_tf.datasets.download import BLOCK, one_line, report_write_errors, require_space
 from dcgan_tf.errors import UserError
 
 
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack a .zip, .tar, .tar.gz or .tgz into the new (or empty) `folder`; return `folder`.
 
-    Everything goes to a sibling folder (`folder`.unpacking) that takes the name at the end: `folder` is
-    either whole or not there.
+    The files are written to `folder`.unpacking, which is renamed at the end: `folder` is complete or does not exist.
 
     Raises:
       UserError: the archive is missing, damaged, unsafe or too large for the disk, or `folder` is in use.
@@ -30,27 +29,30 @@ def unpack(archive: Path, folder: Path) -> Path:
         raise UserError(f"There is no archive {archive}: download it first.")
     if not archive.name.lower().endswith((".zip", ".tar", ".tar.gz", ".tgz")):
         raise UserError(f"{archive} cannot be unpacked: it must be a .zip, .tar, .tar.gz or .tgz.")
-    place = folder.resolve()  # a link to a folder on another disk: unpack on that disk
+    place = folder.resolve()  # behind a link to another disk, the temporary folder must be on that disk
     if place.exists() and not (place.is_dir() and next(place.iterdir(), None) is None):
         raise UserError(f"{folder} exists and is not an empty folder: remove it before unpacking {archive}.")
-    with _reading(archive):
+    with _report_damage(archive):
         opened = _open(archive)
-    with opened, writing_to(folder):
-        with _reading(archive):
-            members = _members(opened)
-            if not members:  # so a zip looks whose directory is damaged
+    with opened, report_write_errors(folder):
+        with _report_damage(archive):
+            members = _list_members(opened)
+            if not members:  # a zip whose directory is damaged looks empty
                 raise EOFError("it holds nothing")
-        places = [_safe_path(member, archive) for member in members]
+        for member in members:
+            _check_safe(member, archive)
         size = sum(member.size for member in members)
         place.parent.mkdir(parents=True, exist_ok=True)
         require_space(place, size)
         temporary = place.with_name(place.name + ".unpacking")
-        shutil.rmtree(temporary, ignore_errors=True)  # of a run that was killed
+        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
         try:
             temporary.mkdir()
-            with Progress(f"unpacking {archive.name}", size, "B") as shown:
-                for member, path in zip(members, places):
-                    _write(member, temporary / path, archive, shown)
+            with Progress(f"unpacking {archive.name}", size, "B") as progress:
+                for member in members:
+                    with _report_damage(archive, writing=True):
+                        _extract(opened, member, temporary)
+                    progress.advance(member.size)
             if place.exists():
                 place.rmdir()
             temporary.rename(place)
@@ -60,90 +62,89 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 class _Member(NamedTuple):
-    """A file or folder of an archive; where it is neither, it is a link or a device."""
+    """A member of an archive; `plain` is False for links, devices and pipes."""
 
+    info: zipfile.ZipInfo | tarfile.TarInfo
     name: str
     size: int
-    is_file: bool
-    is_folder: bool
-    open: Callable[[], IO[bytes]]
+    plain: bool
 
 
 def _open(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
     name = archive.name.lower()
     if name.endswith(".zip"):
         return zipfile.ZipFile(archive)
-    return tarfile.open(archive, "r:" if name.endswith(".tar") else "r:gz")
+    opened = tarfile.open(archive, "r:" if name.endswith(".tar") else "r:gz")  # noqa: SIM115 (`unpack` closes it)
+    # The filter is a second check. Python before 3.10.12 and 3.11.4 has none; there `_check_safe` is the only one.
+    opened.extraction_filter = getattr(tarfile, "data_filter", None)
+    return opened
 
 
-def _members(archive: zipfile.ZipFile | tarfile.TarFile) -> list[_Member]:
-    """What `archive` announces."""
-    members = []
+def _list_members(archive: zipfile.ZipFile | tarfile.TarFile) -> list[_Member]:
+    """List what `archive` holds; a truncated archive raises."""
     if isinstance(archive, zipfile.ZipFile):
-        for info in archive.infolist():
-            # A damaged length in the directory makes zipfile pass over the entries that follow.
-            if b"PK\1\2" in info.extra + info.comment:
-                raise zipfile.BadZipFile("its directory is damaged")
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
-            is_file = kind in (0, stat.S_IFREG) and not info.is_dir()
-            is_folder = kind in (0, stat.S_IFDIR) and info.is_dir()
-            source = functools.partial(archive.open, info)
-            members.append(_Member(info.filename, info.file_size, is_file, is_folder, source))
-        return members
-    for info in archive:
-        source = functools.partial(archive.extractfile, info)
-        members.append(_Member(info.name, info.size, info.isfile(), info.isdir(), source))
-    # tarfile takes any end for the end of the archive, but a whole one ends with blocks of zeros.
+        return [_describe(info) for info in archive.infolist()]
+    members = [_Member(info, info.name, info.size, info.isfile() or info.isdir()) for info in archive]
+    # tarfile accepts any end of file, but a complete archive ends with blocks of zeros.
     archive.fileobj.seek(archive.offset)
     if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("it ends too early")
-    while archive.fileobj.read(BLOCK):  # to the very end, where gzip has its checksum
+    while archive.fileobj.read(BLOCK):  # up to the end, where gzip checks its checksum
         pass
     return members
 
 
-def _safe_path(member: _Member, archive: Path) -> Path:
-    """Where in the folder `member` goes, once it is known to stay there."""
-    # Windows' rules for paths are the stricter ones: either slash separates, and there are drives.
+def _describe(info: zipfile.ZipInfo) -> _Member:
+    # With a damaged length in its directory, zipfile would skip the entries that follow.
+    if b"PK\1\2" in info.extra + info.comment:
+        raise zipfile.BadZipFile("its directory is damaged")
+    info.filename = info.filename.replace("\\", "/")  # some Windows programs write backslashes
+    kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if the archive was not made on Unix
+    plain = kind in (0, stat.S_IFDIR if info.is_dir() else stat.S_IFREG)
+    return _Member(info, info.filename, info.file_size, plain)
+
+
+def _check_safe(member: _Member, archive: Path) -> None:
+    """Refuse a member that is not a file or folder inside the folder to unpack into.
+
+    tarfile and zipfile would alter such a name (absolute names become relative) and extract links within the folder.
+
+    Raises:
+      UserError: `member` is unsafe.
+    """
+    # Windows paths are the stricter ones: both slashes separate, and there are drives.
     path = PureWindowsPath(member.name)
-    climbs = path.anchor or ".." in path.parts or "\0" in member.name or (member.is_file and not path.parts)
-    if climbs or not (member.is_file or member.is_folder):
-        why = "lies outside the folder to unpack into" if climbs else "is a link or a device"
+    outside = path.anchor or ".." in path.parts or "\0" in member.name
+    if outside or not member.plain:
+        why = "lies outside the folder to unpack into" if outside else "is a link or a device"
         raise UserError(
             f"{archive} holds {member.name!r}, which {why}: the archive is not safe,"
             " remove it and get it from another place."
         )
-    return Path(*path.parts)
 
 
-def _write(member: _Member, path: Path, archive: Path, shown: Progress) -> None:
-    if member.is_folder:
-        path.mkdir(parents=True, exist_ok=True)
+def _extract(archive: zipfile.ZipFile | tarfile.TarFile, member: _Member, folder: Path) -> None:
+    if isinstance(archive, tarfile.TarFile):
+        archive.extract(member.info, folder, set_attrs=False)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as out:
-        for block in _contents(member, archive):
-            out.write(block)
-            shown.advance(len(block))
-
-
-def _contents(member: _Member, archive: Path) -> Iterator[bytes]:
-    """The bytes of `member`: as many as it announces, never more."""
-    with _reading(archive), member.open() as source:
-        left = member.size
-        while left > 0 and (block := source.read(min(BLOCK, left))):
-            left -= len(block)
-            yield block
-        if left or source.read(1):
-            raise EOFError(f"{member.name} is not as long as announced")
+    path = archive.extract(member.info, folder)
+    if not member.info.is_dir() and os.path.getsize(path) != member.size:  # zipfile compares the checksum only
+        raise EOFError(f"{member.name} is not as long as announced")
 
 
 @contextlib.contextmanager
-def _reading(archive: Path) -> Iterator[None]:
-    """Whatever goes wrong within is a fault of `archive`: damaged bytes bring out errors of many classes."""
+def _report_damage(archive: Path, writing: bool = False) -> Iterator[None]:
+    """Turn any error of the block into a UserError, because damaged bytes raise errors of many classes.
+
+    Args:
+      archive: the archive that the block reads.
+      writing: the block writes too; OSErrors of the disk, which have a number, are passed on.
+    """
     try:
         yield
     except Exception as error:
+        if writing and getattr(error, "errno", None):
+            raise
         raise UserError(
             f"{archive} is not whole ({one_line(error)}): remove it and run the same command again."
         ) from error

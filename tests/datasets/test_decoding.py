@@ -1,5 +1,6 @@
 """Large sets: the same pixels by processes as by threads, and parts that a stopped packing finds again."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -42,8 +43,8 @@ EXPECTED = [(f"{n}.png", "not an image" if n in (3, 40) else n) for n in range(C
 
 
 def test_processes_and_threads_give_the_same_in_order(tmp_path, images):
-    by_threads = list(decoding._by_threads(images, FORM, Progress("x", COUNT)))
-    by_processes = list(decoding.decoded(images, FORM, tmp_path / "parts"))
+    by_threads = list(decoding._decode_by_threads(images, FORM, Progress("x", COUNT)))
+    by_processes = list(decoding.decode(images, FORM, tmp_path / "parts"))
     assert colours(by_threads) == colours(by_processes) == EXPECTED
     for (_, a), (_, b) in zip(by_threads, by_processes):
         if not isinstance(a, BadImage):
@@ -53,7 +54,7 @@ def test_processes_and_threads_give_the_same_in_order(tmp_path, images):
 
 def test_parts_that_are_whole_are_not_decoded_again_and_others_are(tmp_path, images):
     parts = tmp_path / "parts"
-    list(decoding.decoded(images, FORM, parts))
+    list(decoding.decode(images, FORM, parts))
     before = {path.name: path.stat().st_mtime_ns for path in parts.iterdir()}
     assert len(before) == 2 * 7
     damaged = ["000001.npy", "000002.json", "000004.npy", "000005.json"]
@@ -61,7 +62,7 @@ def test_parts_that_are_whole_are_not_decoded_again_and_others_are(tmp_path, ima
     (parts / damaged[1]).write_text("{")
     (parts / damaged[2]).unlink()
     (parts / damaged[3]).write_text("{}")  # as if all of them were whole
-    assert colours(decoding.decoded(images, FORM, parts)) == EXPECTED
+    assert colours(decoding.decode(images, FORM, parts)) == EXPECTED
     after = {path.name: path.stat().st_mtime_ns for path in parts.iterdir()}
     anew = {name[:6] for name in after if after[name] != before[name]}
     assert anew == {name[:6] for name in damaged}
@@ -69,13 +70,13 @@ def test_parts_that_are_whole_are_not_decoded_again_and_others_are(tmp_path, ima
 
 def test_parts_that_another_process_removed_are_decoded_here(tmp_path, images, monkeypatch):
     monkeypatch.setattr(decoding, "_read_part", lambda *_: None)
-    assert colours(decoding.decoded(images, FORM, tmp_path / "parts")) == EXPECTED
+    assert colours(decoding.decode(images, FORM, tmp_path / "parts")) == EXPECTED
 
 
 def test_a_part_that_cannot_be_written_is_a_sentence(tmp_path, images):
     (tmp_path / "parts").write_text("a file")
     with pytest.raises(UserError, match="a file stands where a folder is needed"):
-        list(decoding.decoded(images, FORM, tmp_path / "parts"))
+        list(decoding.decode(images, FORM, tmp_path / "parts"))
 
 
 PACK = """
@@ -123,10 +124,8 @@ def test_a_killed_packing_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
     seen = {}
     while again.poll() is None:
         for path in cache.glob(".*.parts/*.json"):
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 seen[path.name] = path.stat().st_mtime_ns
-            except FileNotFoundError:
-                pass
         time.sleep(0.002)
     assert again.stdout.read().splitlines()[-1] == wanted
     assert {name: seen[name] for name in kept} == kept

@@ -224,14 +224,14 @@ def test_a_server_without_range_starts_over(server, target):
 
 @pytest.mark.parametrize("content", [OTHER, OTHER[:500_000]], ids=["as long", "shorter than the part"])
 @pytest.mark.parametrize("heeds_if_range", [True, False])
-def test_another_version_on_the_server_is_not_glued_on(server, target, content, heeds_if_range):
+def test_another_version_on_the_server_is_not_appended(server, target, content, heeds_if_range):
     interrupted(server, target)
     server.content, server.validators, server.heeds_if_range = content, {"ETag": '"two"'}, heeds_if_range
     assert fetch(server.url, target).read_bytes() == content
     assert [entry.range for entry in server.log] == ["bytes=1000000-"] + [None] * (not heeds_if_range)
 
 
-def test_another_length_under_the_same_tag_is_not_glued_on(server, target):
+def test_another_length_under_the_same_tag_is_not_appended(server, target):
     interrupted(server, target)
     server.content = OTHER + b"more"
     assert fetch(server.url, target).read_bytes() == OTHER + b"more"
@@ -254,7 +254,7 @@ def test_a_part_without_its_record_starts_over(server, target, text):
     assert [entry.range for entry in server.log] == [None]
 
 
-def test_a_range_that_begins_elsewhere_is_not_glued_on(server, target):
+def test_a_range_that_begins_elsewhere_is_not_appended(server, target):
     interrupted(server, target)
     server.shift = 7
     assert fetch(server.url, target).read_bytes() == CONTENT
@@ -383,7 +383,7 @@ def test_a_disk_that_fills_up(server, target):
 
 def test_a_folder_that_cannot_be_made(server, tmp_path):
     (tmp_path / "data").write_text("a file")
-    with pytest.raises(UserError, match="Cannot write .*archive.zip"):
+    with pytest.raises(UserError, match=r"Cannot write .*archive.zip"):
         fetch(server.url, tmp_path / "data" / "archive.zip")
 
 
@@ -477,7 +477,7 @@ def test_google_drive_failures_are_user_errors(google_drive, target, monkeypatch
     else:
         google_drive.shutdown()
         google_drive.socket.close()
-    with pytest.raises(UserError, match="from Google Drive failed.*put the file at"):
+    with pytest.raises(UserError, match=r"from Google Drive failed.*put the file at"):
         fetch_from_google_drive("abc", target)
 
 

@@ -119,7 +119,7 @@ def test_the_packed_set_is_no_part_of_the_images(tmp_path):
 
 def test_the_packed_set_may_not_be_kept_among_the_images(tmp_path):
     make(tmp_path, "1.jpg")
-    with pytest.raises(UserError, match="^--cache_dir="):
+    with pytest.raises(UserError, match=r"^--cache_dir="):
         find(tmp_path, tmp_path / ".")
 
 

@@ -74,7 +74,7 @@ def test_nothing_outside_the_crop_shines_in(tmp_path):
 @pytest.mark.parametrize("size", [(107, 200), (200, 107), (1, 1)])
 def test_an_image_smaller_than_the_crop_is_left_out(tmp_path, size):
     path = written(tmp_path, Image.new("RGB", size))
-    with pytest.raises(BadImage, match="^smaller than the crop of 108 px$"):
+    with pytest.raises(BadImage, match=r"^smaller than the crop of 108 px$"):
         load(path, 64, "108", 3)
 
 
@@ -327,7 +327,7 @@ def test_a_truncated_jpeg_is_left_out_wherever_it_ends(tmp_path, progressive, lo
     data = encoded(noise(), "JPEG", progressive=progressive)
     lost = lost if lost >= 1 else int(lost * len(data))
     (tmp_path / "cut.jpg").write_bytes(data[:-lost])
-    with pytest.raises(BadImage, match="^(damaged or truncated|not an image)$"):
+    with pytest.raises(BadImage, match=r"^(damaged or truncated|not an image)$"):
         load(str(tmp_path / "cut.jpg"), 32, "square", 3)
 
 
@@ -336,7 +336,7 @@ def test_a_truncated_jpeg_is_left_out_wherever_it_ends(tmp_path, progressive, lo
 def test_other_formats_without_all_their_pixels_are_left_out(tmp_path, format, kept):
     data = encoded(noise(), format)
     (tmp_path / "cut").write_bytes(data[: int(kept * len(data))])
-    with pytest.raises(BadImage, match="^(damaged or truncated|not an image)$"):
+    with pytest.raises(BadImage, match=r"^(damaged or truncated|not an image)$"):
         load(str(tmp_path / "cut"), 32, "square", 3)
 
 
@@ -366,7 +366,7 @@ def test_the_reason_says_what_it_is_instead(tmp_path, data, reason, name):
 
 
 def test_a_file_that_is_gone_and_a_folder_are_left_out(tmp_path):
-    with pytest.raises(BadImage, match="^missing$"):
+    with pytest.raises(BadImage, match=r"^missing$"):
         load(str(tmp_path / "gone.jpg"), 32, "square", 3)
     with pytest.raises(BadImage):
         load(str(tmp_path), 32, "square", 3)

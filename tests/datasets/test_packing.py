@@ -1,4 +1,4 @@
-"""Packing under what happens to real folders: damage, two packers at once, kills, full and locked disks."""
+"""Packing: its files and its split; damaged images, two processes at once, kills, full and read-only disks."""
 
 import hashlib
 import io
@@ -294,6 +294,27 @@ def test_the_training_images_come_first_then_those_held_out(tmp_path):
         assert packed.manifest["split"] == "time block"
 
 
+def test_labels_are_the_angles_of_the_training_images(tmp_path):
+    drive(tmp_path, 100)
+    (tmp_path / "images/3.png").write_bytes(b"")  # left out: its angle is not there either
+    config = config_of(tmp_path, dataset="sully_chen", held_out=0.4)
+    expected = [float(number) for number in range(100) if number not in (3, *range(30, 50), *range(80, 100))]
+    for packed in (open_packed(config), open_packed(config), find_packed(config)):
+        assert packed.labels.dtype == np.float32
+        assert packed.labels.tolist() == expected
+        assert len(packed.labels) == len(packed.training) == 59
+
+
+def test_labels_of_images_without_an_angle_are_nan(tmp_path):
+    for number in range(20):
+        write_flat(tmp_path / "images", number)
+    packed = open_packed(config_of(tmp_path, held_out=0.1))
+    assert packed.labels.shape == (18,) and packed.labels.dtype == np.float32
+    assert np.isnan(packed.labels).all()
+    packed.manifest["images"][4]["angle"] = -7.5
+    assert packed.labels[4] == -7.5 and np.isnan(np.delete(packed.labels, 4)).all()
+
+
 def test_without_a_share_all_images_are_trained_on(tmp_path):
     for number in range(20):
         write_flat(tmp_path / "images", number)
@@ -316,7 +337,7 @@ def test_damage_to_all_training_images_is_a_sentence(tmp_path):
     for number in range(5):
         (tmp_path / "images" / f"{number}.png").write_bytes(b"")
     config = config_of(tmp_path, dataset="sully_chen", held_out=0.5)
-    with pytest.raises(UserError, match="no image in .* can be used .5 empty file"):
+    with pytest.raises(UserError, match=r"no image in .* can be used .5 empty file"):
         open_packed(config)
     assert not any((tmp_path / "cache").iterdir())
 
@@ -364,7 +385,7 @@ def test_faces_are_cropped_and_split_by_person(tmp_path):
 MEET = """
 import time
 from dcgan_tf.datasets import packing
-decoded = packing.decoding.decoded
+decoded = packing.decoding.decode
 def meeting(*arguments, **options):
     for count, pair in enumerate(decoded(*arguments, **options)):
         if count == 100:  # in the midst of it, wait until the other one is there too
@@ -372,7 +393,7 @@ def meeting(*arguments, **options):
             while len(list(marks.iterdir())) < 2:
                 time.sleep(0.01)
         yield pair
-packing.decoding.decoded = meeting
+packing.decoding.decode = meeting
 marks = Path(sys.argv[1])
 ready = open_packed(config)
 print(ready.manifest["sha256"], len(ready.images), hashlib.sha256(ready.images.tobytes()).hexdigest())
@@ -398,14 +419,14 @@ def test_two_processes_that_pack_at_once_do_no_harm(tmp_path):
 HANG = """
 import time
 from dcgan_tf.datasets import packing
-decoded = packing.decoding.decoded
+decoded = packing.decoding.decode
 def hanging(*arguments, **options):
     for count, pair in enumerate(decoded(*arguments, **options)):
         if count == 100:
             print("midway", flush=True)
             time.sleep(60)
         yield pair
-packing.decoding.decoded = hanging
+packing.decoding.decode = hanging
 open_packed(config)
 """
 

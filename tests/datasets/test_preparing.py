@@ -129,7 +129,7 @@ def test_the_known_archive_of_faces_is_checked(tmp_path, monkeypatch):
     (tmp_path / "web/lfw.tgz").write_bytes(b"not LFW")
     with serving(tmp_path / "web") as (address, _):
         monkeypatch.setattr(preparing, "LFW", f"{address}/lfw.tgz")
-        with pytest.raises(UserError, match="sha256 .* instead of b47c8422"):
+        with pytest.raises(UserError, match=r"sha256 .* instead of b47c8422"):
             preparing.download(Config(dataset="lfw", data_dir=str(tmp_path / "data/lfw")))
     assert not (tmp_path / "data/lfw").exists()
 
@@ -146,7 +146,7 @@ def test_a_place_in_use_is_refused_before_anything_is_fetched(tmp_path, state):
         place.mkdir()
         (place / "notes.md").write_text("mine")
     with serving(tmp_path / "web") as (address, asked):
-        with pytest.raises(UserError, match="is in use but holds no data.txt"):
+        with pytest.raises(UserError, match=r"is in use but holds no data.txt"):
             preparing.download(driving_config(tmp_path), url=f"{address}/set.zip")
         assert not asked
 

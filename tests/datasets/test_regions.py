@@ -22,7 +22,9 @@ def test_what_is_seen_is_what_training_sees(tmp_path, crop, channels):
     path = picture(tmp_path / "a.png")
     region = open_region(path, "a.png", 32, crop, channels)
     tolerance = 0 if channels == 3 else 1  # grey before or after resizing: rounded otherwise
-    np.testing.assert_allclose(region.seen().astype(int), load(path, 32, crop, channels).astype(int), atol=tolerance)
+    np.testing.assert_allclose(
+        region.network_input().astype(int), load(path, 32, crop, channels).astype(int), atol=tolerance
+    )
     assert region.picture.shape == (80, 100, channels)
 
 
@@ -36,14 +38,14 @@ def test_a_hole_there_and_back():
     region = Region("a", np.zeros((80, 100, 3), np.uint8), np.zeros((80, 100), bool), (10, 8, 74, 72), 32)
     known = np.ones((32, 32), bool)
     known[3:9, 20:30] = False
-    hole = region.hole_of(known)
+    hole = region.hole_in_picture(known)
     expected = np.zeros((80, 100), bool)
     expected[8 + 6 : 8 + 18, 10 + 40 : 10 + 60] = True
     np.testing.assert_array_equal(hole, expected)
-    np.testing.assert_array_equal(region.known(hole), known)
+    np.testing.assert_array_equal(region.known_pixels(hole), known)
     hole[8 + 3, 10 + 5] = True  # one pixel of four: what is seen of it is not known
     known[1, 2] = False
-    np.testing.assert_array_equal(region.known(hole), known)
+    np.testing.assert_array_equal(region.known_pixels(hole), known)
 
 
 def test_only_the_hole_inside_the_part_is_filled():
@@ -52,7 +54,7 @@ def test_only_the_hole_inside_the_part_is_filled():
     completed = RNG.integers(0, 256, (32, 32, 3), np.uint8)
     hole = np.zeros((80, 100), bool)
     hole[20:50, 30:60] = True  # it reaches beyond the part
-    filled = region.filled(completed, hole)
+    filled = region.fill(completed, hole)
     inside = np.zeros_like(hole)
     inside[8:40, 10:42] = hole[8:40, 10:42]
     np.testing.assert_array_equal(filled[~inside], original[~inside])

@@ -58,7 +58,7 @@ def test_only_the_files_that_are_asked_for_are_opened(shards, tmp_path, array):
     (tmp_path / "3.npy").unlink()
     np.testing.assert_array_equal(shards[[0, 2]], array[[0, 2]])
     for number in (4, 7):
-        with pytest.raises(UserError, match="gone or damaged"):
+        with pytest.raises(UserError, match="missing or damaged"):
             shards[number]
 
 
@@ -143,5 +143,5 @@ def test_nothing_usable_leaves_no_parts(sets, tmp_path):
 def test_parts_that_another_process_removes_at_once_are_a_sentence(sets, tmp_path, monkeypatch):
     config, _, _ = sets
     monkeypatch.setattr(packing, "remove_leftovers", lambda folder: shutil.rmtree(folder, ignore_errors=True))
-    with pytest.raises(UserError, match="another process packs this set with changed images"):
+    with pytest.raises(UserError, match="removed by another process, which packs this set with changed images"):
         packing.open_packed(dataclasses.replace(config["parts"], cache_dir=str(tmp_path / "raced")))

@@ -66,7 +66,7 @@ def test_the_ends_of_ten_parts_of_a_drive_are_held_out():
     ],
 )
 def test_a_short_drive_has_fewer_stretches_and_all_are_of_one_length(count, share, lengths):
-    training, held_out = split(drive(count), share, "time block")
+    _, held_out = split(drive(count), share, "time block")
     found = runs(numbers(held_out))
     assert len(found) == len(lengths) and sum(found) == round(share * count)
     assert max(found) - min(found) <= 1

@@ -186,7 +186,7 @@ def test_a_name_too_long_for_the_disk_is_missing(tmp_path):
 
 def test_no_frame_at_all_is_a_sentence(tmp_path):
     make(tmp_path, "0.jpg 1\n1.jpg 2\n")
-    with pytest.raises(UserError, match="data.txt lists 2 files, and none of them is beside or below it"):
+    with pytest.raises(UserError, match=r"data.txt lists 2 files, and none of them is beside or below it"):
         find(tmp_path)
 
 
@@ -197,7 +197,7 @@ def test_no_list_is_a_sentence_that_says_how_to_get_one(tmp_path, state):
         folder.write_bytes(b"")
     elif state != "missing":
         (folder / ("data.txt" if state == "a folder of that name" else "")).mkdir(parents=True)
-    with pytest.raises(UserError, match="no data.txt in .*prepare --dataset=sully_chen --download"):
+    with pytest.raises(UserError, match=r"no data.txt in .*prepare --dataset=sully_chen --download"):
         find(folder)
 
 

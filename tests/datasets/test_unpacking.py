@@ -1,4 +1,4 @@
-"""Archives made to break, to escape or to burst."""
+"""Unpacking of good archives, and of damaged, hostile and oversized ones."""
 
 import contextlib
 import errno
@@ -87,7 +87,7 @@ def test_unpack_into_an_empty_folder_or_a_link_to_one(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["file", "full"])
-def test_unpack_leaves_what_is_there(tmp_path, kind):
+def test_unpack_leaves_existing_files_alone(tmp_path, kind):
     archive = make_zip(tmp_path / "a.zip")
     if kind == "full":
         (tmp_path / "out").mkdir()
@@ -131,7 +131,7 @@ UNSAFE = [
 
 @pytest.mark.parametrize("name", [*UNSAFE, ".."])
 @pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
-def test_unpack_refuses_to_climb_out(tmp_path, name, ending):
+def test_unpack_refuses_names_outside_the_folder(tmp_path, name, ending):
     archive = make(tmp_path / f"a{ending}", {"good.jpg": b"good", name: b"evil"})
     refused(archive, "lies outside the folder", tmp_path)
 
@@ -193,7 +193,7 @@ def test_unpack_refuses_a_flipped_byte(tmp_path):
 
 @pytest.mark.parametrize("ending", [".zip", ".tar.gz"])
 def test_unpack_of_flipped_bytes_gives_the_files_or_refuses(tmp_path, ending):
-    """Whatever byte is damaged: an UserError or (a date was hit) the right bytes."""
+    """Whatever byte is damaged: a UserError, or the right bytes (where the byte belongs to a date)."""
     contents = {name: PICTURES[name] for name in ("img/001.jpg", "img/002.jpg")}
     archive = make(tmp_path / f"a{ending}", contents)
     whole = archive.read_bytes()
@@ -208,7 +208,7 @@ def test_unpack_of_flipped_bytes_gives_the_files_or_refuses(tmp_path, ending):
             shutil.rmtree(folder)
 
 
-def test_unpack_refuses_a_bomb_that_says_what_it_is(tmp_path, monkeypatch):
+def test_unpack_refuses_a_bomb_that_announces_its_size(tmp_path, monkeypatch):
     archive = make_zip(tmp_path / "a.zip", {"bomb": bytes(50_000_000)})
     monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=49_999_999))
     with pytest.raises(UserError, match=f"{re.escape(str(tmp_path / 'out'))} has 0.05 GB free where 0.05 GB"):
@@ -234,14 +234,62 @@ def test_unpack_refuses_a_bomb_that_lies(tmp_path, monkeypatch):
     assert sum(path.stat().st_size for path in tmp_path.rglob("bomb")) <= 1000
 
 
-def test_a_member_that_goes_on_after_its_end_is_refused(tmp_path):
-    for size, given in ((10, 11), (10, 9), (0, 1), (600_000, 10_000_000)):
-        member = unpacking._Member("bomb", size, True, False, lambda given=given: io.BytesIO(bytes(given)))
-        received = 0
-        with pytest.raises(UserError, match="bomb is not as long as announced"):
-            for block in unpacking._contents(member, tmp_path / "a.zip"):
-                received += len(block)
-        assert received == min(size, given)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("announced, given", [(11, 10), (10, 11), (1, 2), (600_000, 10_000_000)])
+def test_unpack_refuses_a_member_of_another_length_than_announced(tmp_path, monkeypatch, compression, announced, given):
+    archive = make_zip(tmp_path / "a.zip", {"bomb": b"x" * given}, compression)
+    data = bytearray(archive.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):  # of the length before compression
+        place = data.rindex(signature) + offset
+        assert struct.unpack_from("<L", data, place) == (given,)
+        struct.pack_into("<L", data, place, announced)
+    archive.write_bytes(data)
+    sizes = []
+    rmtree = shutil.rmtree
+
+    def look_and_remove(folder, **options):
+        sizes.extend(path.stat().st_size for path in Path(folder).rglob("bomb"))
+        rmtree(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", look_and_remove)
+    refused(archive, "is not whole", tmp_path)
+    assert sizes and max(sizes) <= announced
+
+
+def test_unpack_takes_backslashes_for_slashes_in_a_zip(tmp_path):
+    """As Windows programs write them; zipfile on Unix would make one file called img\\1.jpg."""
+    archive = make_zip(tmp_path / "a.zip", {"img\\1.jpg": b"one"})
+    assert (unpack(archive, tmp_path / "out") / "img" / "1.jpg").read_bytes() == b"one"
+
+
+def test_unpack_ignores_rights_and_times_of_a_tar(tmp_path):
+    """What the archive says of them may keep the user from reading or removing the files."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name, kind in (("img", tarfile.DIRTYPE), ("img/1.jpg", tarfile.REGTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.mode, member.mtime, member.uid = kind, 0o4000, 1e18, 12345
+            archive.addfile(member)
+    path = unpack(tmp_path / "a.tar", tmp_path / "out") / "img" / "1.jpg"
+    status, expected = path.stat(), (tmp_path / "a.tar").stat()
+    assert (status.st_mode, status.st_uid) == (expected.st_mode, expected.st_uid)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_unpack_refuses_links_that_stay_within_a_tar(tmp_path, kind):
+    """tarfile's filter would make them."""
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("img"))
+        member = tarfile.TarInfo("link")
+        member.type, member.linkname = kind, "img"
+        archive.addfile(member)
+    refused(tmp_path / "a.tar", "'link', which is a link or a device", tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="Python 3.10.12, 3.11.4 or later")
+def test_tars_are_extracted_through_the_data_filter(tmp_path, monkeypatch):
+    """Even if the first check let everything pass."""
+    monkeypatch.setattr(unpacking, "_check_safe", lambda *_: None)
+    refused(make_tar(tmp_path / "a.tar", {"../evil": b"evil"}), "outside the destination", tmp_path)
 
 
 def test_unpack_refuses_a_password(tmp_path):
@@ -272,14 +320,15 @@ def test_unpack_of_no_archive(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
-def test_unpack_on_a_disk_that_fills_up(tmp_path, monkeypatch):
-    archive = make_zip(tmp_path / "a.zip")
-    opened = Path.open
+@pytest.mark.parametrize("ending", [".zip", ".tar"])
+def test_unpack_on_a_disk_that_fills_up(tmp_path, monkeypatch, ending):
+    archive = make(tmp_path / f"a{ending}")
 
-    def opened_on_full_disk(path, mode="r", **options):
-        return opened(Path("/dev/full") if mode == "wb" else path, mode, **options)
+    def open_on_full_disk(path, mode="r", **options):
+        return open("/dev/full" if mode == "wb" else path, mode, **options)
 
-    monkeypatch.setattr(Path, "open", opened_on_full_disk)
+    monkeypatch.setattr(zipfile, "open", open_on_full_disk, raising=False)
+    monkeypatch.setattr(tarfile, "bltn_open", open_on_full_disk)
     with pytest.raises(UserError, match=rf"{re.escape(str(tmp_path / 'out'))} \({os.strerror(errno.ENOSPC)}\)"):
         unpack(archive, tmp_path / "out")
-    assert files(tmp_path) == ["a.zip"]
+    assert files(tmp_path) == [archive.name]

@@ -219,7 +219,7 @@ class MapMaker:
             self.map[..., LIGHT] = np.exp(-lamps) if lit else 0
             return
         height, kind = self.map[..., HEIGHT], self.map[..., KIND]
-        to_along, to_across = self.sun
+        _to_along, to_across = self.sun
         self.map[..., LIGHT] = self._facing() * self._unhidden()
         # What is seen of walls and houses is the face towards the road.
         built = kind >= WALL
