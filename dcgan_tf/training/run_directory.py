@@ -1,10 +1,12 @@
-"""The folder of a run: its paths, its config, and who may write to it."""
+"""The folder of a run: its paths, its config and its lock."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,12 @@ from dcgan_tf.console import say
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import remove_leftovers, write_error, write_text
 
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # errors of flock on file systems without locks; ENOSYS: see `_lock`
+
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """Where a run keeps what."""
+    """The paths of a run's files."""
 
     path: Path
 
@@ -30,7 +34,7 @@ class RunDirectory:
 
     @property
     def data_file(self) -> Path:
-        """Which images it learns from: data set, their number and the SHA-256 of their pixels."""
+        """The fingerprint of the data: data set, number of images and the SHA-256 of their pixels."""
         return self.path / "data.json"
 
     @property
@@ -54,10 +58,10 @@ class RunDirectory:
         return self.path / "tensorboard"
 
     def config(self) -> Config:
-        """The run's config.
+        """Read the run's config.
 
         Raises:
-          UserError: not a run, or its config cannot be read.
+          UserError: the folder is not a run, or its config cannot be read.
         """
         try:
             text = self.config_file.read_text(encoding="utf-8")
@@ -67,15 +71,15 @@ class RunDirectory:
 
 
 def choose_run(run: str | Path | None) -> RunDirectory:
-    """The run in a folder; None or "": the newest (see `newest`)."""
-    return RunDirectory(Path(run)) if run else newest()
+    """Return the run in a folder; for None or "" the newest run (see `find_newest`)."""
+    return RunDirectory(Path(run)) if run else find_newest()
 
 
-def newest(root: Path = Path("runs")) -> RunDirectory:
-    """The run below `root` that was written to last.
+def find_newest(root: Path = Path("runs")) -> RunDirectory:
+    """Find the run below `root` that was written to last.
 
     Raises:
-      UserError: there is none.
+      UserError: there is no run.
     """
     runs = [path.parent for path in root.glob("*/config.json")]
     if not runs:
@@ -88,30 +92,31 @@ def newest(root: Path = Path("runs")) -> RunDirectory:
 
 
 @contextlib.contextmanager
-def opened_for_training(path: Path, config: Config, data: dict, fresh: bool) -> Iterator[RunDirectory]:
-    """The run folder, made or continued, and locked against other processes until the block ends.
+def open_for_training(path: Path, config: Config, data: dict, fresh: bool) -> Iterator[RunDirectory]:
+    """Create a run folder or open it to continue the run; other processes are locked out until the block ends.
 
     Args:
       path: the run folder.
-      config: the settings asked for. What is learned must be what the run has learned so far; more epochs or
-        steps and other watching settings replace the old ones.
-      data: what goes into `data.json`.
-      fresh: start over; an old run is moved aside to `<path>-1`, `-2`, ...
+      config: the settings. To continue a run, those that change what is learned (`Config.learned`) must be the same;
+        the others, such as the number of epochs, replace the old ones.
+      data: contents of `data.json`.
+      fresh: start over; an old run is renamed to `<path>-1`, `-2`, ...
 
     Raises:
-      UserError: in use, may not be written, or started with other settings or images.
+      UserError: the folder is in use, cannot be written or holds something else, or the run was started with other
+        settings or images.
     """
-    path = path if path.name else path.resolve()  # "." has no name to move aside
+    path = path if path.name else path.resolve()  # the relative path "." has no name that can be changed
     with contextlib.ExitStack() as stack:
-        _check_run_or_empty(path)  # before the lock: it leaves a file in the folder
+        _check_run_or_empty(path)  # before the lock, which leaves a file in the folder
         stack.enter_context(_lock(path))
         if fresh and (path / "config.json").exists():
             _move_aside(path)
             stack.enter_context(_lock(path))
         run = RunDirectory(path)
         if run.config_file.exists():
-            _check_same(run, config, data)
-        # config.json first: with it the folder is a run, however soon the process is killed.
+            _check_settings(run, config, data)
+        # config.json first: it makes the folder a run, even if the process is killed right after.
         write_text(run.config_file, config.to_json())
         write_text(run.data_file, json.dumps(data, indent=2) + "\n")
         for folder in (run.path, run.checkpoints, run.samples, run.tensorboard):
@@ -124,41 +129,54 @@ def _check_run_or_empty(path: Path) -> None:
     try:
         names = os.listdir(path)
     except OSError:
-        return  # not there yet; or what is wrong with it is said when it is made
+        return  # it does not exist; any other problem is reported when it is made
     if "config.json" not in names and any(not name.startswith(".") for name in names):
         raise UserError(f"{path}: not empty and not a run; choose another folder with --run_dir.")
 
 
-def _check_same(run: RunDirectory, config: Config, data: dict) -> None:
+def _check_settings(run: RunDirectory, config: Config, data: dict) -> None:
     before, now = run.config().learned(), config.learned()
     differ = [f"{name} ({before[name]} there, {now[name]} here)" for name in now if before[name] != now[name]]
     try:
-        learned_from = json.loads(run.data_file.read_text(encoding="utf-8"))
-        changed = learned_from["sha256"] != data["sha256"]
+        old_data = json.loads(run.data_file.read_text(encoding="utf-8"))
+        changed = old_data["sha256"] != data["sha256"]
     except (OSError, ValueError, TypeError, KeyError):
-        changed = False  # unknown: killed before it was written
+        changed = False  # unknown: the process was killed before it was written
     if not differ and changed:
-        differ = [f"the images themselves ({learned_from.get('images')} there, {data['images']} here)"]
+        differ = [f"the images themselves ({old_data.get('images')} there, {data['images']} here)"]
     if differ:
         raise UserError(
-            f"{run.path}: this run was started otherwise: {', '.join(differ)}. Give the same settings to continue, "
-            "--fresh to start over (the old run is kept), or another folder with --run_dir."
+            f"{run.path}: this run was started with other settings or images: {', '.join(differ)}. Give the same "
+            "settings to continue, --fresh to start over (the old run is kept), or another folder with --run_dir."
         )
 
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold `path/.lock`, which the system releases however the process ends; `.pid` names the process for others."""
+    """Hold the lock `path/.lock`, which the system releases even if the process is killed.
+
+    The file `.pid` holds the number of the process, for the error of another one. It is not written to the lock file,
+    which some versions of filelock empty whenever a process asks for the lock.
+
+    Raises:
+      UserError: another process holds the lock, or the folder cannot be written or locked.
+    """
     _make(path)
     lock, owner = filelock.FileLock(path / ".lock"), path / ".pid"
     try:
-        lock.acquire(timeout=0)
+        with warnings.catch_warnings():
+            # For ENOSYS some versions of filelock raise NotImplementedError. Others warn and use a plain file, which
+            # in some of them does not keep other processes out.
+            warnings.filterwarnings("error", "flock not supported")
+            lock.acquire(timeout=0)
     except filelock.Timeout:
-        number = owner.read_text(encoding="utf-8").strip() if owner.exists() else "unknown"
         raise UserError(
-            f"{path}: in use by another process (number {number}); wait for it, or choose another --run_dir."
+            f"{path}: in use by another process (number {_read_owner(owner)}); wait for it, or choose another "
+            "--run_dir."
         ) from None
-    except OSError as error:
+    except (OSError, NotImplementedError, UserWarning) as error:
+        if not isinstance(error, OSError) or error.errno in _NO_LOCKS:
+            raise UserError(f"{path}: its file system has no locks ({error}); choose another --run_dir.") from error
         raise write_error(error, path) from error
     try:
         try:
@@ -172,6 +190,13 @@ def _lock(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def _read_owner(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip() or "unknown"
+    except OSError:  # the other process has not written it yet
+        return "unknown"
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -183,5 +208,9 @@ def _move_aside(path: Path) -> None:
     number = 1
     while (aside := path.with_name(f"{path.name}-{number}")).exists():
         number += 1
-    os.rename(path, aside)
+    try:
+        (path / ".pid").unlink(missing_ok=True)  # of this process, which continues in the new folder
+        os.rename(path, aside)
+    except OSError as error:
+        raise write_error(error, aside) from error
     say(f"The old run is kept in {aside}.")

@@ -222,7 +222,7 @@ def main() -> None:
 
     gan, step = loading.load_with_step(FLAGS.run or None, "last")
     options = InpaintOptions(run=FLAGS.run, num_images=FLAGS.num_images, iterations=FLAGS.iterations)
-    images = np.stack([r.seen() for r in held_out_images(open_packed(gan.config), gan.config, options)])
+    images = np.stack([r.network_input() for r in held_out_images(open_packed(gan.config), gan.config, options)])
     known = np.broadcast_to(masks.make("centre", gan.config.image_size), images.shape[:3])
     study, output = Study(gan, images, known, FLAGS.iterations), Path(FLAGS.output)
     results = json.loads(output.read_text()) if output.exists() else {}

@@ -37,7 +37,7 @@ def test_other_settings_are_refused(workshop, undisturbed):
     folder, _ = undisturbed
     end = commands.run("train", *workshop.args(f"--run_dir={folder}", "--latent_dim=9"), cwd=workshop.path)
     line = the_one_line(end)
-    assert f"{folder}: this run was started otherwise: latent_dim (8 there, 9 here)." in line
+    assert f"{folder}: this run was started with other settings or images: latent_dim (8 there, 9 here)." in line
 
 
 def test_a_share_is_held_out(workshop, tmp_path):

@@ -1,6 +1,8 @@
-"""The run folder: who may write to it, and what may be continued."""
+"""The run folder: its lock, and which runs may be continued."""
 
 import contextlib
+import errno
+import fcntl
 import os
 import resource
 import subprocess
@@ -10,7 +12,7 @@ import pytest
 
 from dcgan_tf.config import preset
 from dcgan_tf.errors import UserError
-from dcgan_tf.training.run_directory import RunDirectory, newest, opened_for_training
+from dcgan_tf.training.run_directory import RunDirectory, find_newest, open_for_training
 
 CONFIG = preset("article", dataset="folder", data_dir="images", g_width=8)
 DATA = {"dataset": "folder", "images": 400, "sha256": "ab" * 32}
@@ -18,7 +20,7 @@ DATA = {"dataset": "folder", "images": 400, "sha256": "ab" * 32}
 
 @contextlib.contextmanager
 def opened(path, config=CONFIG, data=DATA, fresh=False):
-    with opened_for_training(path, config, data, fresh) as run:
+    with open_for_training(path, config, data, fresh) as run:
         yield run
 
 
@@ -53,7 +55,7 @@ def test_other_settings_are_refused_by_name_with_both_values(tmp_path, changed, 
     assert (tmp_path / "run/config.json").read_bytes() == before
 
 
-def test_what_is_only_watched_may_change(tmp_path):
+def test_settings_that_do_not_change_what_is_learned_may_change(tmp_path):
     with opened(tmp_path / "run"):
         pass
     more = preset("article", dataset="folder", data_dir="elsewhere", g_width=8, epochs=60, max_steps=7, sample_every=3,
@@ -86,10 +88,41 @@ def test_a_run_in_use_by_another_process_is_refused(tmp_path):
         assert str(run) in message and f"number {holder.pid}" in message
         assert "number" in refused(run, fresh=True)  # nor is it moved away from under the other
     finally:
-        holder.kill()  # as hard as it gets: the system lets go of the lock
+        holder.kill()  # SIGKILL: the system releases the lock
         holder.communicate()
     with opened(run):
         pass
+
+
+def test_the_lock_leaves_no_process_number_behind(tmp_path):
+    with opened(tmp_path / "run"):
+        assert (tmp_path / "run/.pid").read_text() == str(os.getpid())
+    with opened(tmp_path / "run", fresh=True):
+        assert not (tmp_path / "run-1/.pid").exists()
+    assert not list(tmp_path.rglob(".pid"))
+
+
+def test_the_number_of_a_killed_process_is_not_that_of_the_next(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.pid").write_text("123456")  # killed: its lock is gone, its number is still there
+    with opened(tmp_path / "run"):
+        assert f"number {os.getpid()}" in refused(tmp_path / "run")
+
+
+def test_a_process_that_has_not_written_its_number_yet_is_unknown(tmp_path):
+    with opened(tmp_path / "run"):
+        (tmp_path / "run/.pid").unlink()
+        assert "in use by another process (number unknown)" in refused(tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_a_sentence(tmp_path, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    message = refused(tmp_path / "run")
+    assert f"{tmp_path / 'run'}: its file system has no locks" in message and "--run_dir" in message
 
 
 def test_fresh_keeps_the_old_runs_aside(tmp_path, capsys):
@@ -130,8 +163,8 @@ def test_a_config_of_something_else_is_refused_and_left_alone(tmp_path):
 
 
 def test_a_run_killed_while_its_folder_was_made_can_be_started_again(tmp_path, monkeypatch):
-    # Whatever write it dies before: the same command goes on. The kill is stood in for by an exception that no code
-    # under test catches, and by its temporary file being left with the name of a process that is gone.
+    # Whichever write it dies before, the same command continues. The kill is simulated by an exception that the tested
+    # code does not catch, and by a temporary file of a process that no longer exists.
     from dcgan_tf.training import run_directory
 
     ghost = subprocess.Popen(["true"])
@@ -159,7 +192,7 @@ def test_a_run_killed_while_its_folder_was_made_can_be_started_again(tmp_path, m
             assert RunDirectory(run).config() == CONFIG
 
 
-def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path):
+def test_temporary_files_of_dead_processes_are_removed_and_those_of_living_ones_kept(tmp_path):
     ghost = subprocess.Popen(["true"])
     ghost.wait()
     with opened(tmp_path / "run") as run:
@@ -179,18 +212,19 @@ def test_a_path_below_a_file_is_a_sentence(tmp_path):
 
 
 def test_a_folder_that_may_not_be_written_is_a_sentence(tmp_path_factory):
-    # Rights do not stop root: for this moment be nobody, who cannot write what is root's.
+    # Permissions do not stop root, so the test becomes the user nobody for a moment.
     root = os.geteuid() == 0
     folder = tmp_path_factory.mktemp("closed")
     made = folder / "run"
     with opened(made):
         pass
+    (made / ".lock").touch()  # some versions of filelock remove it
     for path in (folder, made, made / ".lock"):
         path.chmod(0o555 if path.is_dir() else 0o444)
     opened_up = [p for p in folder.parents if p.is_relative_to(tmp_path_factory.getbasetemp().parent)]
     modes = [p.stat().st_mode for p in opened_up]
     try:
-        for path in opened_up:  # pytest keeps its folders to its user; nobody has to get through
+        for path in opened_up:  # pytest's folders are private; the user nobody must be able to enter them
             path.chmod(0o755)
         if root:
             os.seteuid(65534)
@@ -218,22 +252,22 @@ def test_a_disk_without_room_for_the_lock_is_a_sentence_that_says_where(tmp_path
         assert run.config() == CONFIG
 
 
-def test_newest_is_the_one_written_to_last(tmp_path):
-    with pytest.raises(UserError, match="no run in .*dcgan_tf.train"):
-        newest(tmp_path)
+def test_the_newest_run_is_the_one_written_to_last(tmp_path):
+    with pytest.raises(UserError, match=r"no run in .*dcgan_tf.train"):
+        find_newest(tmp_path)
     for i, name in enumerate(("old", "trained on", "begun")):
         with opened(tmp_path / name):
             os.utime(tmp_path / name / "config.json", (1000 + i, 1000 + i))
-    assert newest(tmp_path).path.name == "begun"
+    assert find_newest(tmp_path).path.name == "begun"
     (tmp_path / "trained on/metrics.csv").write_text("step\n")
     os.utime(tmp_path / "trained on/metrics.csv", (2000, 2000))
-    assert newest(tmp_path).path.name == "trained on"
+    assert find_newest(tmp_path).path.name == "trained on"
 
 
 @pytest.mark.parametrize(
     "content, words", [(None, "not a run"), ("{", "not a readable config"), ("[1]", "not a config")]
 )
-def test_what_is_no_run_is_said(tmp_path, content, words):
+def test_a_folder_that_is_not_a_run_is_a_user_error(tmp_path, content, words):
     if content:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(UserError, match=words) as raised:
