@@ -1,4 +1,4 @@
-"""The drawn data set: its files, its repeatability, and that the angles tell how the drawn roads bend."""
+"""The drawn data set: its files, its reproducibility, and that the angles agree with the bends of the drawn roads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dcgan_tf.datasets.synthetic_road.scene import FRAMES_PER_DRIVE, draw_frame
 from dcgan_tf.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-GENUINE_LINE = re.compile(r"(\d+\.jpg) (-?\d+\.\d{6}),(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d):(0|[1-9]\d{0,2})")
+REAL_LINE = re.compile(r"(\d+\.jpg) (-?\d+\.\d{6}),(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d):(0|[1-9]\d{0,2})")
 
 
 def digest(folder: Path) -> dict[str, str]:
@@ -48,7 +48,7 @@ def first_frames() -> list[tuple[np.ndarray, float]]:
     return [draw_frame(3, drive * FRAMES_PER_DRIVE) for drive in range(40)]
 
 
-def test_frame_is_rgb_of_the_genuine_size():
+def test_a_frame_is_rgb_of_the_size_of_the_real_ones():
     frame, angle = draw_frame(0, 0)
     assert frame.shape == (256, 455, 3) and frame.dtype == np.uint8
     assert isinstance(angle, float)
@@ -66,17 +66,33 @@ def test_same_seed_and_index_give_the_same_frame_in_a_new_process():
     assert process.output.split() == [hashlib.sha256(frame.tobytes()).hexdigest(), repr(angle)]
 
 
+@pytest.mark.parametrize(
+    "seed, index, colour, deviation, angle",
+    [
+        (0, 0, (125.6126, 117.4594, 92.1257), 47.3374, -9.810497),
+        (3, 120, (87.1666, 104.9371, 124.7202), 47.3179, -26.415595),
+        (5, 287, (124.7372, 117.8964, 95.6631), 52.1384, 4.404821),
+    ],
+)
+def test_frames_are_those_of_version_0_1(seed, index, colour, deviation, angle):
+    """Runs on this set are continued by later versions. Other versions of NumPy may round a few pixels differently."""
+    frame, drawn_angle = draw_frame(seed, index)
+    assert frame.mean((0, 1)) == pytest.approx(colour, abs=0.01)
+    assert frame.std() == pytest.approx(deviation, abs=0.01)
+    assert drawn_angle == pytest.approx(angle, abs=1e-6)
+
+
 def test_seeds_and_indices_differ():
     frames = [draw_frame(*key)[0].astype(int) for key in ((0, 0), (1, 0), (0, 1))]
     assert np.abs(frames[0] - frames[1]).mean() > 10
     assert np.abs(frames[0] - frames[2]).mean() > 0.5
 
 
-def test_set_has_the_genuine_layout(tmp_path):
+def test_the_set_has_the_layout_of_the_real_one(tmp_path):
     draw_set(tmp_path / "deep" / "set", 45, 2)
     folder = tmp_path / "deep" / "set"
     lines = (folder / "data.txt").read_text().splitlines()
-    parts = [GENUINE_LINE.fullmatch(line) for line in lines]
+    parts = [REAL_LINE.fullmatch(line) for line in lines]
     assert all(parts), lines
     assert [part[1] for part in parts] == [f"{n}.jpg" for n in range(45)]
     moments = [time.mktime(time.strptime(part[3], "%Y-%m-%d %H:%M:%S")) + int(part[4]) / 1000 for part in parts]
@@ -105,14 +121,14 @@ def test_empty_folder_is_filled(tmp_path):
     assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["0.jpg", "data.txt"]
 
 
-def test_present_set_stays_as_it_is(tmp_path):
+def test_an_existing_set_is_left_alone(tmp_path):
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "data.txt").write_text("mine")
     draw_set(tmp_path / "set", 1, 0)
     assert (tmp_path / "set" / "data.txt").read_text() == "mine"
 
 
-def test_loser_of_a_race_discards_its_own(tmp_path, monkeypatch):
+def test_the_slower_of_two_processes_discards_its_frames(tmp_path, monkeypatch):
     winner = tmp_path / "set"
 
     def draw_while_another_finishes(folder: Path, num_frames: int, seed: int) -> list[float]:
@@ -126,7 +142,7 @@ def test_loser_of_a_race_discards_its_own(tmp_path, monkeypatch):
     assert (winner / "data.txt").read_text() == "winner"
 
 
-def test_failed_drawing_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failed_drawing_leaves_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("No space left on device")
 
@@ -160,7 +176,7 @@ def group_ends(group: int) -> bool:
 
 
 def begin_drawing(folder: Path) -> subprocess.Popen:
-    """A process in its own group that draws without end in sight and has written its first frame."""
+    """Start a process in its own group that draws many frames; return once it has written the first."""
     process = in_new_process(
         "from pathlib import Path; from dcgan_tf.datasets.synthetic_road.drawing import draw_set;"
         f"draw_set(Path({str(folder / 'set')!r}), 100000, 0)",
@@ -199,11 +215,11 @@ def test_workers_import_neither_tensorflow_nor_matplotlib():
 
 
 def seen_bend(frame: np.ndarray) -> float:
-    """The curvature (1/m, right positive) that lets the lines of the drawn road run straight.
+    """Estimate the curvature (1/m, right positive) that makes the lines of the drawn road straight.
 
     Of a camera 1.35 m above a level road, with a focal length of 400 pixels: the row `r` pixels below the
     horizon shows the ground at the depth 540 / r. A road of curvature c lies c * depth**2 / 2 to the right
-    there. Moved back by this, its lines and rims form upright stripes, whose mean over the rows is sharpest.
+    there. Shifted back by this, its lines and edges form vertical stripes, whose mean over the rows is sharpest.
     """
     grey = frame.astype(np.float32).mean(axis=2)
     curvatures = np.linspace(-0.03, 0.03, 41)
@@ -215,7 +231,7 @@ def seen_bend(frame: np.ndarray) -> float:
         column = 227 + 400 * (across + curvatures[:, None, None] * depth**2 / 2) / depth
         inside = (column >= 0) & (column <= 454)
         light = grey[rows[:, None], column.clip(0, 454).astype(int)]
-        # What is brighter than the ground 60 cm beside it: painted lines, rims of the asphalt.
+        # Pixels brighter than the ground 60 cm beside them: painted lines, edges of the asphalt.
         beside = np.minimum(np.roll(light, 6, axis=2), np.roll(light, -6, axis=2))
         stripes = ((light - beside).clip(0, 60) * inside).mean(axis=1)
         sharpness.append(stripes.var(axis=1))
@@ -256,7 +272,7 @@ def test_drives_differ_more_than_the_frames_of_one():
 
 
 def test_a_script_that_does_not_guard_its_main_part_can_draw(tmp_path):
-    """What README shows is often pasted into a file as it is."""
+    """Examples from the documentation are often pasted into a file as they are."""
     script = tmp_path / "script.py"
     script.write_text(
         "print('begun')\n"

@@ -1,7 +1,7 @@
-"""The embedded data set `synthetic_road`: drawn dashcam frames in the layout of Sully Chen's 2018 set.
+"""Write drawn dashcam frames in the layout of Sully Chen's 2018 data set.
 
-A folder with the frames `0.jpg`, `1.jpg`, ... and `data.txt`, one line for each frame:
-`0.jpg 0.000000,2018-07-01 17:09:44:912`, the steering angle in degrees (right positive) and the time.
+The folder holds the frames `0.jpg`, `1.jpg`, ... and `data.txt` with a line for each frame, such as
+`0.jpg 0.000000,2018-07-01 17:09:44:912`: the steering angle in degrees (right positive) and the time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from pathlib import Path
 from PIL import Image
 
 from dcgan_tf.console import Progress
-from dcgan_tf.datasets.synthetic_road.scene import FRAMES_PER_DRIVE, FRAMES_PER_SECOND, draw_frame
+from dcgan_tf.datasets.synthetic_road.drive import FRAMES_PER_DRIVE, FRAMES_PER_SECOND
+from dcgan_tf.datasets.synthetic_road.scene import draw_frame
 from dcgan_tf.errors import UserError
 from dcgan_tf.processes import worker_processes
 
@@ -24,14 +25,18 @@ ANGLES_FILE = "data.txt"
 
 
 def draw_set(folder: Path, num_frames: int, seed: int) -> None:
-    """Draw `num_frames` frames and their angles into the new folder `folder`, on all cores.
+    """Draw frames and their angles into a new folder, on all cores.
 
-    The files depend on `num_frames` and `seed` alone. They are written to a folder beside it that is renamed
-    at the end, so that `folder` is whole as soon as it has a `data.txt`. Where it has one already, nothing is
-    done.
+    The files depend only on `num_frames` and `seed`. They are written to a temporary folder, which is renamed at the
+    end, so `folder` is complete once it has a `data.txt`. If it has one already, nothing is done.
+
+    Args:
+      folder: the folder to create; it may exist if it is empty.
+      num_frames: number of frames, at least 1.
+      seed: random seed, at least 0.
 
     Raises:
-      UserError: the folder cannot be written or holds other files; `num_frames` is below 1 or `seed` below 0.
+      UserError: the folder cannot be written or holds other files, or a number is too small.
     """
     if num_frames < 1:
         raise UserError(f"synthetic_road needs at least 1 frame, not {num_frames}: ask for more frames.")
@@ -43,7 +48,7 @@ def draw_set(folder: Path, num_frames: int, seed: int) -> None:
         raise UserError(f"{folder} holds other files and no {ANGLES_FILE}: choose another folder, or empty it.")
     unfinished = folder.with_name(f"{folder.name}.{os.getpid()}.unfinished")
     try:
-        shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process that had the same number
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a killed process with the same number
         unfinished.mkdir(parents=True)
         angles = _draw_frames(unfinished, num_frames, seed)
         lines = [f"{n}.jpg {angle:.6f},{time_stamp(seed, n)}\n" for n, angle in enumerate(angles)]
@@ -58,7 +63,7 @@ def draw_set(folder: Path, num_frames: int, seed: int) -> None:
 
 
 def time_stamp(seed: int, index: int) -> str:
-    """The time of frame `index`, `YYYY-MM-DD HH:MM:SS:ms`, milliseconds not padded, as in the genuine set."""
+    """Format the time of frame `index` as `YYYY-MM-DD HH:MM:SS:ms`, milliseconds not padded, as in the real set."""
     drive, step = divmod(index, FRAMES_PER_DRIVE)
     first_day = datetime(2018, 7, 1, 9) + timedelta(days=seed % 365)
     moment = first_day + timedelta(minutes=drive, milliseconds=step * 1000 // FRAMES_PER_SECOND)
@@ -66,7 +71,7 @@ def time_stamp(seed: int, index: int) -> str:
 
 
 def _draw_frames(folder: Path, num_frames: int, seed: int) -> list[float]:
-    """Write all frames to `folder`, one drive to a task; returns their angles in degrees."""
+    """Draw all frames, a drive per task, and write them to `folder`; returns their angles in degrees."""
     angles = [0.0] * num_frames
     starts = range(0, num_frames, FRAMES_PER_DRIVE)
     with worker_processes(len(starts)) as submit:
@@ -74,16 +79,16 @@ def _draw_frames(folder: Path, num_frames: int, seed: int) -> list[float]:
             submit(_draw_drive, folder, seed, range(start, min(start + FRAMES_PER_DRIVE, num_frames))): start
             for start in starts
         }
-        with Progress(f"drawing {num_frames:,} frames of synthetic_road", num_frames, "frames") as shown:
+        with Progress(f"drawing {num_frames:,} frames of synthetic_road", num_frames, "frames") as progress:
             for task in as_completed(tasks):
                 drawn = task.result()
                 angles[tasks[task] : tasks[task] + len(drawn)] = drawn
-                shown.advance(len(drawn))
+                progress.advance(len(drawn))
     return angles
 
 
 def _draw_drive(folder: Path, seed: int, indices: range) -> list[float]:
-    """Draw and write the frames `indices`; returns their angles in degrees."""
+    """Draw the frames `indices` and write them to `folder`; returns their angles in degrees."""
     angles = []
     for index in indices:
         frame, angle = draw_frame(seed, index)
@@ -93,7 +98,7 @@ def _draw_drive(folder: Path, seed: int, indices: range) -> list[float]:
 
 
 def _move(unfinished: Path, folder: Path) -> None:
-    """Rename; if another process was quicker, its folder stays."""
+    """Rename the finished folder. If another process was faster, its folder is kept."""
     try:
         unfinished.rename(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""Sky, light, haze and what a dashcam's lens and sensor make of them."""
+"""Sky, light and haze, and the effects of a dashcam's lens and sensor."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from dcgan_tf.datasets.synthetic_road.ground import TILE, noise_tile, step
+from dcgan_tf.datasets.synthetic_road.ground import TILE, noise_tile, smoothstep
 from dcgan_tf.datasets.synthetic_road.place import SOILS, Hour
 
 ROWS, COLUMNS = 256, 455  # of a frame
-PANORAMA = 1024  # columns of the whole sky
+PANORAMA = 1024  # columns of the sky all round
 
 
 def draw_sky(rng: np.random.Generator, hour: Hour, sea: bool) -> np.ndarray:
-    """Sky with clouds and far hills all round, float32 [2 * ROWS, PANORAMA, 3], horizon at row ROWS."""
+    """Draw the sky with clouds and distant hills all round: float32 [2 * ROWS, PANORAMA, 3], horizon at row ROWS."""
     above = np.maximum(ROWS - np.arange(2 * ROWS, dtype=np.float32), 0)[:, None]
     around = np.arange(PANORAMA)[None]
     share = (1 - np.exp(-above / rng.uniform(45, 90)))[..., None]
@@ -27,9 +27,9 @@ def draw_sky(rng: np.random.Generator, hour: Hour, sea: bool) -> np.ndarray:
     if hour.clouds:
         tile = noise_tile(1.6)
         rows = (90 * np.log1p(above / 18) + rng.integers(TILE)).astype(int) % TILE
-        thick = step(tile[rows, around // 2 % TILE] + hour.clouds, 0.9, 2.2)
+        thick = smoothstep(tile[rows, around // 2 % TILE] + hour.clouds, 0.9, 2.2)
         white = hour.horizon * 0.6 + (0 if hour.name == "night" else 100)
-        share = (thick * step(above, 2, 40) * (0.5 if hour.name == "overcast" else 0.9))[..., None]
+        share = (thick * smoothstep(above, 2, 40) * (0.5 if hour.name == "overcast" else 0.9))[..., None]
         sky = sky * (1 - share) + (white * (0.75 if hour.name == "overcast" else 1)) * share
     base = hour.zenith * 0.5 + hour.horizon * 0.15 if sea else hour.horizon * 0.75
     sky[ROWS:] = (
@@ -42,7 +42,7 @@ def draw_sky(rng: np.random.Generator, hour: Hour, sea: bool) -> np.ndarray:
 
 
 def add_ridge(rng: np.random.Generator, sky: np.ndarray, hour: Hour, haze: float) -> None:
-    """One chain of far hills, the paler the farther."""
+    """Draw a chain of distant hills onto `sky`, in place; the larger `haze` (0..1), the lower and paler."""
     around = np.arange(PANORAMA) / 2
     line = noise_tile(3.0)[rng.integers(TILE)]
     height = (1 - haze) * rng.uniform(10, 55) * np.clip(1 + np.interp(around, np.arange(TILE), line, period=TILE), 0, 3)
@@ -56,17 +56,27 @@ def add_ridge(rng: np.random.Generator, sky: np.ndarray, hour: Hour, haze: float
     part[inside] = hill[inside]
 
 
-def light_at(hour: Hour, sunlit: np.ndarray, x: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """The light, RGB factors [n, 3], on places `x` metres right of and `depth` metres before the camera."""
+def compute_light(hour: Hour, sunlit: np.ndarray, x: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Compute the light on n points, with headlamps in the dark.
+
+    Args:
+      hour: the time of day.
+      sunlit: share of sunlight, float [n].
+      x: position to the right of the camera, metres, float [n].
+      depth: distance before the camera, metres, float [n].
+
+    Returns:
+      RGB factors, [n, 3].
+    """
     light = hour.ambient + sunlit[:, None] * hour.sun
     if hour.name in ("night", "dusk"):
-        beam = np.exp(-((x / (1.6 + 0.16 * depth)) ** 2) - depth / 32) * step(depth, 3, 9)
+        beam = np.exp(-((x / (1.6 + 0.16 * depth)) ** 2) - depth / 32) * smoothstep(depth, 3, 9)
         light += beam[:, None] * np.array([1.15, 1.08, 0.9], np.float32) * (1.0 if hour.name == "night" else 0.35)
     return light
 
 
 def haze_colour(hour: Hour) -> np.ndarray:
-    """What things fade into with their depth, RGB."""
+    """Compute the colour that things fade into with their depth, RGB."""
     return hour.horizon * np.float32(0.85)
 
 
@@ -76,12 +86,21 @@ def add_haze(hour: Hour, colour: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return colour * clear + haze_colour(hour) * (1 - clear)
 
 
-def develop(rng: np.random.Generator, picture: np.ndarray, hour: Hour) -> np.ndarray:
-    """What lens and sensor do: slight blur, vignette, contrast, noise; returns uint8."""
+def apply_camera(rng: np.random.Generator, picture: np.ndarray, hour: Hour) -> np.ndarray:
+    """Apply the effects of lens and sensor: slight blur, vignette and noise.
+
+    Args:
+      rng: chooses the noise.
+      picture: float32 [ROWS, COLUMNS, 3], 0..255.
+      hour: the time of day; at night there is more noise.
+
+    Returns:
+      uint8 [ROWS, COLUMNS, 3].
+    """
     soft = picture.copy()
     soft[:, 1:-1] = 0.64 * picture[:, 1:-1] + 0.18 * (picture[:, :-2] + picture[:, 2:])
     soft[1:-1] = 0.8 * soft[1:-1] + 0.1 * (soft[:-2] + soft[2:])
-    soft *= vignette()
+    soft *= make_vignette()
     top, left = rng.integers(TILE - ROWS), rng.integers(TILE - COLUMNS)
     grain = noise_tile(0.25)[top : top + ROWS, left : left + COLUMNS, None]
     soft += grain * (3.5 if hour.name == "night" else 2.0)
@@ -89,8 +108,8 @@ def develop(rng: np.random.Generator, picture: np.ndarray, hour: Hour) -> np.nda
 
 
 @lru_cache(maxsize=1)
-def vignette() -> np.ndarray:
-    """Darkening towards the corners and above the bonnet, float32 [ROWS, COLUMNS, 1]."""
+def make_vignette() -> np.ndarray:
+    """Compute factors that darken the corners and the lowest rows, above the bonnet: float32 [ROWS, COLUMNS, 1]."""
     y, x = np.mgrid[-1 : 1 : ROWS * 1j, -1 : 1 : COLUMNS * 1j]
     fall = 1 - 0.10 * (x**2 + y**2) - 0.35 * np.clip(y - 0.9, 0, 1) * 5
     return fall.astype(np.float32)[..., None]

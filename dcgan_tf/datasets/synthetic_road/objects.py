@@ -1,4 +1,4 @@
-"""What stands beside the road and drives on it: where it is, and how it gets into the picture."""
+"""Objects beside and on the road: trees, posts, signs and cars, placed on the map and pasted into the picture."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from PIL import Image
 from dcgan_tf.datasets.synthetic_road.ground import GROUND, LENGTH, look_up
 from dcgan_tf.datasets.synthetic_road.light import haze_colour
 from dcgan_tf.datasets.synthetic_road.place import PLANTS, SHARES, Hour, Road, Side
-from dcgan_tf.datasets.synthetic_road.sprites import MAKERS, Sprite, car, sign_post
+from dcgan_tf.datasets.synthetic_road.sprites import MAKERS, Sprite, draw_car, draw_sign_post
 
 
 @dataclass(frozen=True)
-class Things:
-    """Everything that stands or drives in a place: where, how fast, and which of the sprites it shows."""
+class Objects:
+    """The objects of a place; arrays have one value for each object."""
 
     sprites: list[Sprite]
-    along: np.ndarray
-    across: np.ndarray
-    base: np.ndarray  # height of the foot above the road, metres
+    along: np.ndarray  # position along the road in the first frame, metres
+    across: np.ndarray  # position across the road, metres
+    base: np.ndarray  # height of the ground under it, metres above the road
     speed: np.ndarray  # metres per frame along the road
-    sprite: np.ndarray
+    sprite: np.ndarray  # index of its sprite
 
     def at(self, step_in_drive: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Along, across, base and sprite number of all things at one frame."""
+        """Return along, across, base and sprite index of all objects in one frame."""
         return self.along + self.speed * step_in_drive, self.across, self.base, self.sprite
 
     def trees(self) -> Iterator[tuple[float, float, float]]:
-        """Along, across and height of everything that casts the shadow of a crown."""
+        """Yield along, across and height of each object that casts the shadow of a crown."""
         for along, across, number in zip(self.along, self.across, self.sprite):
             if self.sprites[number].crown:
                 yield along, across, self.sprites[number].height
 
 
-def place_things(
+def place_objects(
     rng: np.random.Generator,
     hour: Hour,
     road: Road,
@@ -44,23 +44,35 @@ def place_things(
     ground: np.ndarray,
     start: float,
     speed: float,
-) -> Things:
-    """Draw the things of a place; traffic is set out before a camera that starts at `start` with `speed`."""
+) -> Objects:
+    """Choose and place the objects of a place.
+
+    Args:
+      rng: makes the choices.
+      hour: the time of day.
+      road: the cross-section.
+      sides: what is beside it, left and right.
+      ground: the map, see `ground.MapMaker`.
+      start: position of the camera in the first frame, metres along the road.
+      speed: of the camera, metres per frame; traffic starts ahead of it.
+    """
     sprites: list[Sprite] = []
     rows: list[tuple[float, float, float, int]] = []
     for side, sign in zip(sides, (-1, 1)):
         edge = road.right if sign > 0 else -road.left
-        plant(rng, hour, side, sign, edge + road.pavement, sprites, rows)
+        place_plants(rng, hour, side, sign, edge + road.pavement, sprites, rows)
     still = len(rows)
-    drive_traffic(rng, hour, road, start, speed, sprites, rows)
+    place_traffic(rng, hour, road, start, speed, sprites, rows)
     along, across, pace, number = (np.array(column, float) for column in zip(*rows))
     base = look_up(ground[..., GROUND : GROUND + 1], along.astype(np.float32), across.astype(np.float32))[:, 0]
     base[still:] = 0
-    return Things(sprites, along, across, base, pace, number.astype(int))
+    return Objects(sprites, along, across, base, pace, number.astype(int))
 
 
-def plant(rng: np.random.Generator, hour: Hour, side: Side, sign: int, edge: float, sprites: list, rows: list) -> None:
-    """Line one side of the road with single trees, posts and signs: add to `sprites` and `rows`."""
+def place_plants(
+    rng: np.random.Generator, hour: Hour, side: Side, sign: int, edge: float, sprites: list, rows: list
+) -> None:
+    """Place trees, posts and signs along one side of the road: append to `sprites` and `rows`."""
     leaves = np.array(PLANTS[str(rng.choice(list(PLANTS), p=SHARES))]) * rng.uniform(0.8, 1.2)
     first = len(sprites)
     kinds = [kind for kind in side.trees for _ in range(2)]
@@ -73,15 +85,15 @@ def plant(rng: np.random.Generator, hour: Hour, side: Side, sign: int, edge: flo
         rows.append((at, sign * (edge + (0.8 if is_post else away)), 0.0, first + number))
         at += side.trees_gap * rng.uniform(0.4, 1.6)
     if rng.random() < 0.8:
-        sprites.append(sign_post(rng))
+        sprites.append(draw_sign_post(rng))
         for at in np.arange(rng.uniform(0, 60), LENGTH, rng.uniform(50, 140)):
             rows.append((at, sign * (edge + rng.uniform(0.6, 1.6)), 0.0, len(sprites) - 1))
 
 
-def drive_traffic(
+def place_traffic(
     rng: np.random.Generator, hour: Hour, road: Road, start: float, speed: float, sprites: list, rows: list
 ) -> None:
-    """Cars ahead in the lanes of our side, oncoming ones in the others."""
+    """Place cars ahead in the camera's lanes and oncoming ones in the others: append to `sprites` and `rows`."""
     busy = rng.choice([0.1, 0.35, 0.7])
     for lanes, ahead in ((road.lanes_ahead, True), (road.lanes_oncoming, False)):
         for lane in lanes:
@@ -89,7 +101,7 @@ def drive_traffic(
                 if rng.random() < busy:
                     own_lane = ahead and abs(lane - road.lane) < 1
                     pace = speed * (rng.uniform(0.97, 1.03) if own_lane else rng.uniform(0.85, 1.2))
-                    sprites.append(car(rng, hour, rear=ahead))
+                    sprites.append(draw_car(rng, hour, rear=ahead))
                     far = at if ahead else at + 40 * speed
                     rows.append(
                         (
@@ -101,7 +113,7 @@ def drive_traffic(
                     )
 
 
-def paste(
+def paste_sprite(
     sprite: Sprite,
     picture: np.ndarray,
     depths: np.ndarray,
@@ -111,12 +123,17 @@ def paste(
     light: np.ndarray,
     hour: Hour,
 ) -> None:
-    """Draw a sprite onto `picture`, in place, where `depths` has nothing nearer.
+    """Draw a sprite onto `picture`, in place, where nothing nearer hides it.
 
     Args:
-      foot: column and row of the middle of its lower edge.
+      sprite: the sprite.
+      picture: float32 [rows, columns, 3].
+      depths: depth of the ground in each pixel, metres, [rows, columns].
+      foot: column and row of the middle of the sprite's lower edge.
       scale: pixels per metre.
-      light: RGB factors.
+      depth: depth of the sprite, metres.
+      light: RGB factors, [3].
+      hour: the time of day, for the haze.
     """
     height = sprite.height * scale
     width = height * sprite.image.width / sprite.image.height
@@ -137,10 +154,10 @@ def paste(
     clear = np.exp(-depth / hour.sight, dtype=np.float32)
     part += pixels[..., :3] * (seen[..., None] * light * clear) + alpha * haze_colour(hour) * (1 - clear)
     for x, y, size, shine in sprite.lamps:
-        shine_at(picture, depths, (left + x * width, top + y * height), size * scale, depth, shine)
+        add_glow(picture, depths, (left + x * width, top + y * height), size * scale, depth, shine)
 
 
-def shine_at(
+def add_glow(
     picture: np.ndarray,
     depths: np.ndarray,
     place: tuple[float, float],
@@ -148,7 +165,7 @@ def shine_at(
     depth: float,
     colour: tuple[int, int, int],
 ) -> None:
-    """Add the halo of a lamp at `place` (column, row), unless something nearer hides the lamp."""
+    """Add the glow of a lamp at `place` (column, row), unless the ground hides the lamp."""
     column, row = place
     rows, columns = depths.shape
     if not (0 <= column < columns and 0 <= row < rows) or depths[int(row), int(column)] < depth - 0.5:

@@ -1,4 +1,4 @@
-"""What a drive leads through: the hour with its light, the road's cross-section, what stands beside it."""
+"""The place of a drive: time of day, cross-section of the road, and what is beside it. Lengths are in metres."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Hour:
-    """Light of a time of day; colours are RGB, light as factors around 1, sky and haze in 0..255."""
+    """The light of a time of day. Sun and ambient light are RGB factors around 1; sky colours are RGB in 0..255."""
 
     name: str
     sun: np.ndarray
@@ -17,13 +17,13 @@ class Hour:
     zenith: np.ndarray
     horizon: np.ndarray
     sun_height: float  # tangent of the sun's elevation
-    sight: float  # metres over which haze takes 63 % of the contrast
-    clouds: float  # 0..1
+    sight: float  # distance in metres at which haze has reduced the contrast by 63 %
+    clouds: float  # amount, 0..1
 
 
 @dataclass(frozen=True)
 class Line:
-    """A painted line at `across`; `period` 0 is solid, otherwise the first third of it is painted."""
+    """A painted line at position `across`. It is solid if `period` is 0; else a third of each period is painted."""
 
     across: float
     width: float
@@ -33,36 +33,36 @@ class Line:
 
 @dataclass(frozen=True)
 class Road:
-    """A cross-section: asphalt from `left` to `right`, one carriageway or two with a `median` between."""
+    """A cross-section: asphalt from `left` to `right`, one carriageway, or two with a `median` between them."""
 
     left: float
     right: float
     median: tuple[float, float] | None
     lines: tuple[Line, ...]
-    lane: float  # where the camera drives
+    lane: float  # position of the camera
     lanes_ahead: tuple[float, ...]
     lanes_oncoming: tuple[float, ...]
-    pavement: float  # width of a kerbed pavement, 0 for a bare verge
+    pavement: float  # width of a pavement with a kerb; 0: there is none
 
 
 @dataclass(frozen=True)
 class Side:
-    """What lies beside the road on one side, from the asphalt outwards (metres)."""
+    """What is beside the road on one side, from the asphalt outwards."""
 
-    slope: float = 0.05  # rise per metre, negative falls
-    rise: float = 4.0  # how high or deep the slope goes
-    plants: float = 0.3  # share of the soil they cover, 0..1
+    slope: float = 0.05  # rise per metre; negative: it falls
+    rise: float = 4.0  # height or depth of the slope
+    plants: float = 0.3  # share of the soil covered by plants, 0..1
     plants_height: float = 2.0
-    plants_from: float = 3.0
-    houses: float = 0.0  # height, 0 for none
-    wall: float = 0.0  # height, 0 for none
+    plants_from: float = 3.0  # distance from the asphalt
+    houses: float = 0.0  # height; 0: there are none
+    wall: float = 0.0  # height; 0: there is none
     rail: bool = False
     sea: bool = False
     trees: tuple[str, ...] = ("oak", "bush")  # kinds of single trees and posts
     trees_gap: float = 25.0  # mean distance between them
 
 
-HOURS = {  # sun, ambient, zenith, horizon, sun height, sight, share of the drives
+HOURS = {  # sun, ambient, zenith, horizon, sun height, sight, share of drives
     "day": ((0.80, 0.76, 0.66), (0.27, 0.32, 0.42), (28, 104, 214), (150, 206, 246), 1.0, 1500, 0.45),
     "golden": ((0.92, 0.70, 0.44), (0.32, 0.31, 0.35), (78, 122, 172), (252, 206, 138), 0.45, 700, 0.19),
     "dusk": ((0.08, 0.05, 0.06), (0.37, 0.33, 0.43), (44, 52, 104), (236, 136, 100), 0.5, 700, 0.10),
@@ -71,13 +71,13 @@ HOURS = {  # sun, ambient, zenith, horizon, sun height, sight, share of the driv
 }
 SOILS = {"dry": (158, 138, 98), "green": (88, 108, 56), "sand": (186, 166, 132), "red": (150, 108, 80)}
 PLANTS = {"oak": (66, 84, 40), "olive": (100, 102, 60), "pine": (46, 70, 50), "autumn": (136, 98, 48)}
-SHARES = (0.4, 0.3, 0.2, 0.1)  # of the drives that have these soils or plants, in the order above
+SHARES = (0.4, 0.3, 0.2, 0.1)  # of drives with these soils, or with these plants, in the order above
 WHITE, YELLOW = (226, 226, 218), (222, 164, 40)
 SCENERIES = ("coast", "canyon", "suburb", "city", "forest", "desert", "fields", "freeway")
 
 
 def choose_hour(rng: np.random.Generator) -> Hour:
-    """Draw a time of day with its own shade of light."""
+    """Choose a time of day and vary its light."""
     shares = np.array([values[-1] for values in HOURS.values()])
     name = str(rng.choice(list(HOURS), p=shares / shares.sum()))
     sun, ambient, zenith, horizon, height, sight, _ = HOURS[name]
@@ -95,7 +95,7 @@ def choose_hour(rng: np.random.Generator) -> Hour:
 
 
 def choose_road(rng: np.random.Generator, scenery: str) -> Road:
-    """Draw a cross-section that suits the scenery."""
+    """Choose a cross-section for the scenery."""
     width = rng.uniform(3.2, 3.8)
     dash = rng.uniform(8, 12)
     if scenery == "freeway" or (scenery in ("coast", "desert", "city") and rng.random() < 0.5):
@@ -141,29 +141,29 @@ def choose_road(rng: np.random.Generator, scenery: str) -> Road:
 
 
 def choose_side(rng: np.random.Generator, scenery: str, seaward: bool) -> Side:
-    """Draw what stands beside the road; coast and canyon have one side, `seaward`, that falls."""
+    """Choose what is beside the road. On coasts and in canyons the ground falls on the side `seaward`."""
 
     def between(low: float, high: float) -> float:
         return float(rng.uniform(low, high))
 
-    def maybe(chance: float) -> bool:
-        return bool(rng.random() < chance)
+    def chance(share: float) -> bool:
+        return bool(rng.random() < share)
 
     if scenery == "coast" and seaward:
         bare = {"plants": 0.12, "plants_height": 0.7, "trees": ("palm", "bush")}
-        return Side(slope=-0.5, rise=9.0, rail=maybe(0.5), sea=True, **bare)
+        return Side(slope=-0.5, rise=9.0, rail=chance(0.5), sea=True, **bare)
     if scenery == "canyon" and seaward:
-        return Side(slope=-0.4, rise=10.0, rail=maybe(0.8), trees=("oak", "bush"))
+        return Side(slope=-0.4, rise=10.0, rail=chance(0.8), trees=("oak", "bush"))
     if scenery in ("coast", "canyon"):
         cover = {
             "plants": between(0.2, 0.75),
             "plants_height": between(1, 4),
             "trees": ("palm", "oak", "bush"),
         }
-        return Side(slope=between(0.25, 0.9), rise=between(8, 45), wall=0.9 * maybe(0.3), **cover)
+        return Side(slope=between(0.25, 0.9), rise=between(8, 45), wall=0.9 * chance(0.3), **cover)
     if scenery == "suburb":
         trees = ("palm", "oak", "cypress", "bush")
-        garden = {"plants": between(0.1, 0.5), "wall": 1.6 * maybe(0.4), "trees_gap": between(9, 20)}
+        garden = {"plants": between(0.1, 0.5), "wall": 1.6 * chance(0.4), "trees_gap": between(9, 20)}
         return Side(houses=between(3.0, 5.5), trees=trees, **garden)
     if scenery == "city":
         return Side(houses=between(8, 24), plants=0.0, trees=("oak", "lamp", "palm"), trees_gap=16.0)
@@ -174,6 +174,6 @@ def choose_side(rng: np.random.Generator, scenery: str, seaward: bool) -> Side:
         return Side(slope=between(-0.02, 0.1), plants=0.15, plants_height=0.8, trees=("bush", "pole"))
     if scenery == "fields":
         trees = {"trees": ("oak", "pole", "cypress"), "trees_gap": between(20, 45)}
-        return Side(slope=between(-0.03, 0.06), plants=between(0.0, 0.3), rail=maybe(0.2), **trees)
+        return Side(slope=between(-0.03, 0.06), plants=between(0.0, 0.3), rail=chance(0.2), **trees)
     bank = {"slope": between(-0.2, 0.5), "rise": between(3, 14), "plants": between(0.2, 0.7)}
-    return Side(rail=maybe(0.6), wall=between(2, 4) * maybe(0.35), trees=("lamp", "oak", "bush"), **bank)
+    return Side(rail=chance(0.6), wall=between(2, 4) * chance(0.35), trees=("lamp", "oak", "bush"), **bank)
