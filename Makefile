@@ -19,7 +19,7 @@ demo: $(VENV)/installed
 
 # The fast tests: minutes on two cores.
 test: $(VENV)/installed-test
-	$(PY) -m pytest -m "not (e2e or studies or browser or faults or long)"
+	$(PY) -m pytest -n 2 --dist worksteal -m "not (e2e or studies or browser or faults or long)"
 
 # The others: commands in processes of their own, studies, the report in a browser, faults.
 test-slow: $(VENV)/installed-test

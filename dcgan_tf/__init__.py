@@ -6,7 +6,7 @@
     gan = dcgan_tf.load(run.directory.path)
     images = gan.generate(16, seed=3)   # uint8 [16, 64, 64, 3]
 
-TensorFlow is imported when something is trained or loaded, not before.
+TensorFlow is imported when something is trained or loaded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands' flags, made from their settings, and how every command starts and ends.
+"""The commands' flags, made from their settings, and the start and end of every command.
 
 TensorFlow is not imported here: `--help` and a bad flag answer in well under a second.
 """
@@ -21,11 +21,15 @@ from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
 from dcgan_tf.console import python
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import Settings, choices, describe_bounds
+from dcgan_tf.settings import Settings, describe_bounds
 
 FLAGS = flags.FLAGS
 _DEFINED: list[str] = []  # in the order that --help shows
-_FLAG_KINDS: dict[type, Callable[..., Any]] = {int: flags.DEFINE_integer, float: flags.DEFINE_float, bool: flags.DEFINE_bool}
+_FLAG_KINDS: dict[type, Callable[..., Any]] = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_bool,
+}
 S = TypeVar("S", bound=Settings)
 
 
@@ -43,7 +47,7 @@ def define_settings(settings: type[Settings], *names: str) -> None:
     for field in dataclasses.fields(settings):
         if names and field.name not in names:
             continue
-        choice = choices(settings, field.name)
+        choice = settings.choices[field.name]
         allows = ", ".join(map(str, choice)) if choice else describe_bounds(field)
         text = field.metadata["help"] + (f" [{allows}]" if allows else "")
         text += f" (default: {field.default})" if field.default != "" else ""

@@ -1,4 +1,4 @@
-"""What a run is: one frozen dataclass, its presets, and the checks that every setting passes."""
+"""The settings of a run: one frozen dataclass, and the presets."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Switch = Literal["off", "on"]
 
 @dataclass(frozen=True)
 class Config(Settings):
-    """What a run is. `config.json` in the run folder is this, whole."""
+    """The settings of a run. `config.json` in the run folder holds all of them."""
 
-    preset: PresetName = setting("article", "where the values come from that no flag gave", learned=False)
+    preset: PresetName = setting("article", "base preset; explicit flags override it", learned=False)
     dataset: Dataset = setting("sully_chen", "what to learn")
     data_dir: str = setting("", "folder of the data set; empty: data/<dataset>", learned=False)
     cache_dir: str = setting("data/packed", "folder for decoded images, made once and kept", learned=False)
@@ -95,7 +95,7 @@ class Config(Settings):
         at_most=1000,
         learned=False,
     )
-    seed: int = setting(0, "everything random hangs on it", at_least=0, at_most=2**31 - 1)
+    seed: int = setting(0, "random seed", at_least=0, at_most=2**31 - 1)
 
     sample_every: int = setting(500, "steps between sample grids; every epoch ends with one", at_least=1, learned=False)
     sample_grid: str = setting("8x8", "rows x columns of a sample grid", learned=False)
@@ -151,7 +151,7 @@ class Config(Settings):
 
 
 def parse_grid(text: str, flag: str = "--sample_grid") -> tuple[int, int]:
-    """ "8x8" as (rows, columns)."""
+    """Rows and columns of a grid, from "8x8"."""
     rows, _, columns = text.partition("x")
     if rows.isdecimal() and columns.isdecimal() and 0 < int(rows) <= 64 and 0 < int(columns) <= 64:
         return int(rows), int(columns)
@@ -165,7 +165,7 @@ def _check_crop(value: str) -> None:
 
 
 # What each preset is for, and what differs from the article's values.
-PRESETS: dict[PresetName, tuple[str, dict[str, Any]]] = {
+PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "article": (
         "the article's networks and training, float32; with --held_out=0 on every image, as there",
         {},

@@ -1,4 +1,4 @@
-"""What the user sees while something takes its time: a bar on a terminal, plain lines elsewhere."""
+"""Progress and messages: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -47,7 +47,8 @@ class Progress:
 
     def __init__(self, what: str, total: int | None, unit: str = "images", initial: int = 0):
         self.what, self.total, self.unit, self.done = what, total, unit, initial
-        self._first, self._start = None, time.monotonic()
+        self._first: int | None = None  # units done when the clock was started
+        self._start = time.monotonic()
         self._bar = None
         self._next_line = self._start + 2.0
         if sys.stderr.isatty():
@@ -62,7 +63,7 @@ class Progress:
                 dynamic_ncols=True,
                 leave=False,
                 delay=0.5,
-                # The rate of bytes alone: elsewhere the note has it, and a line has room for only so much.
+                # Only bytes have a rate here; elsewhere the note has it.
                 bar_format="{desc} {percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}"
                 + (", {rate_fmt}]" if unit == "B" else "{postfix}]"),
             )
@@ -77,7 +78,7 @@ class Progress:
     def advance(self, units: int = 1, note: str = "") -> None:
         """`units` more are done; `note` is shown beside the count."""
         self.done += units
-        if self._first is None:  # the first unit bears what is done once, such as tracing: it does not count
+        if self._first is None:  # the first unit is not timed: it includes tracing
             self._first, self._start = self.done, time.monotonic()
         if self._bar is not None:
             if note:
@@ -89,7 +90,7 @@ class Progress:
 
     def _line(self, note: str) -> str:
         elapsed = max(time.monotonic() - self._start, 1e-9)
-        rate = (self.done - self._first) / elapsed
+        rate = (self.done - (self._first or 0)) / elapsed
         line = f"{self.what}: {self.done:,}"
         if self.total:
             line += f" of {self.total:,} {self.unit} ({100 * self.done / self.total:.0f} %)"
@@ -100,7 +101,7 @@ class Progress:
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "images") -> Iterator[T]:
     """Yield `items`, showing how many of `total` (default: their length) are done."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with Progress(what, total, unit) as shown:
         for item in items:
@@ -110,7 +111,7 @@ def progress(items: Iterable[T], what: str, total: int | None = None, unit: str 
 
 def clock(seconds: float) -> str:
     """Seconds as a person says them: 4 s, 3 min 5 s, 2 h 7 min."""
-    seconds = int(round(seconds))
+    seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:

@@ -1,4 +1,4 @@
-"""Errors that a user can cause and can put right."""
+"""Errors that a user can cause and correct."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or absent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` to write to; renamed to `path` when the block ends well.
+    """Yield a temporary name beside `path`, which is renamed to `path` when the block ends without an error.
 
     The bytes are on the disk before the rename: after a power cut `path` is the old file or the new one.
 
@@ -65,7 +65,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    if pid == os.getpid():  # an earlier process of this number: a fresh one has no temporary files yet
+    if pid == os.getpid():  # left by an earlier process of the same number
         return False
     try:
         os.kill(pid, 0)

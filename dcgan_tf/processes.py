@@ -1,4 +1,4 @@
-"""Worker processes: started afresh, blind to Ctrl-C, and never left behind."""
+"""Worker processes: spawned, deaf to Ctrl-C, and ended with their parent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def worker_processes(tasks: int) -> Iterator[Callable[..., Future]]:
 
     What is still waiting when the block ends is given up; what runs is waited for.
     """
-    # A forked copy of a process that runs TensorFlow may hang: the workers start afresh.
+    # Spawned, not forked: a forked copy of a process that runs TensorFlow may hang.
     workers = ProcessPoolExecutor(
         max_workers=min(os.cpu_count() or 1, tasks),
         mp_context=multiprocessing.get_context("spawn"),
@@ -39,7 +39,8 @@ def worker_processes(tasks: int) -> Iterator[Callable[..., Future]]:
 @contextlib.contextmanager
 def _main_module_hidden() -> Iterator[None]:
     """A spawned worker first runs the caller's script again; one that trains without asking for its
-    `__name__`, as in a notebook or a first try, would train in the worker too. Ours need nothing of it."""
+    `__name__`, as in a notebook or a first try, would train in the worker too. Ours need nothing of it.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -55,5 +56,7 @@ def _begin_worker() -> None:
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "it runs in a worker"
+    parent.join()
     os._exit(1)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import functools
 import typing
-from typing import Any
+from typing import Any, ClassVar
 
 from dcgan_tf.errors import UserError
 
@@ -38,21 +37,23 @@ class Settings:
       UserError: a value of another type or outside its bounds; the sentence names the flag.
     """
 
+    choices: ClassVar[dict[str, tuple]]
+    """The values that each setting's `Literal` allows; none: it is not a choice."""
+
+    def __init_subclass__(cls) -> None:
+        hints = typing.get_type_hints(cls)
+        cls.choices = {name: typing.get_args(hint) for name, hint in hints.items() if name != "choices"}
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = check(field, getattr(self, field.name), choices(type(self), field.name))
+            value = check(field, getattr(self, field.name), self.choices[field.name])
             object.__setattr__(self, field.name, value)
-
-
-@functools.cache
-def choices(settings: type, name: str) -> tuple:
-    """The values that a setting's `Literal` allows; none: it is not a choice."""
-    return typing.get_args(typing.get_type_hints(settings)[name])
 
 
 def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
     """`value` in the field's type, or a UserError that names the flag and what it allows."""
-    kind, bounds, flag = type(field.default), field.metadata, f"--{field.name}"
+    kind: Any = type(field.default)
+    bounds, flag = field.metadata, f"--{field.name}"
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind:
@@ -79,12 +80,12 @@ def describe_bounds(field: dataclasses.Field) -> str:
 
 
 def join_or(values) -> str:
-    """ "a, b or c"."""
+    """The values as "a, b or c"."""
     *most, last = [str(v) for v in values]
     return f"{', '.join(most)} or {last}" if most else last
 
 
 def closest(value: str, values) -> str:
-    """ " Did you mean x?", or "" where nothing is near."""
+    """The sentence " Did you mean x?", or "" where nothing is near."""
     near = difflib.get_close_matches(value, values, n=1)
     return f" Did you mean {near[0]}?" if near else ""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and say how to go on."""
+"""Ctrl-C and SIGTERM: finish the step, save, and say how to continue."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 
 class StopRequest:
-    """Within the block, SIGINT and SIGTERM are noted in `signal` instead of ending the process.
+    """Within the block, SIGINT and SIGTERM are recorded in `signal` instead of ending the process.
 
     A second Ctrl-C interrupts at once. Outside the main thread Python hands out no signals, and nothing is noted.
     """
 
     def __init__(self):
         self.signal: int | None = None
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}  # signal -> its handler
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
@@ -35,8 +36,8 @@ class StopRequest:
 
 
 @contextlib.contextmanager
-def ends_at_once() -> Iterator[None]:
-    """Within the block Ctrl-C ends the process without a word, unless a `StopRequest` notes it.
+def exit_on_interrupt() -> Iterator[None]:
+    """Within the block, Ctrl-C ends the process without a message, unless a `StopRequest` records it.
 
     For calls of TensorFlow that wait for other machines: Python hears of no signal before they return. Behind the
     block SIGTERM, which TensorFlow takes for itself where it meets them, is what it was.

@@ -9,7 +9,6 @@ import pytest
 import dcgan_tf
 from dcgan_tf.config import PRESETS, Config, Dataset, LossName, from_json, preset
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import choices
 
 
 def test_the_default_is_the_articles_recipe():
@@ -90,7 +89,7 @@ def test_every_setting_has_a_meaning_and_a_bound_or_choice():
     for f in dataclasses.fields(Config):
         assert f.metadata["help"] and f.name in json.loads(Config().to_json())
         if isinstance(f.default, (int, float)):
-            assert choices(Config, f.name) or f.metadata.keys() & {"at_least", "above"}, f.name
+            assert Config.choices[f.name] or f.metadata.keys() & {"at_least", "above"}, f.name
 
 
 def test_the_names_in_the_config_are_those_of_the_rooms():

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from dcgan_tf.signals import StopRequest, ends_at_once
+from dcgan_tf.signals import StopRequest, exit_on_interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -51,7 +51,7 @@ def test_in_another_thread_nothing_is_touched():
 def test_ctrl_c_ends_at_once_within_the_block_and_is_pythons_again_behind_it():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with ends_at_once():
+        with exit_on_interrupt():
             assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
@@ -60,6 +60,6 @@ def test_ctrl_c_ends_at_once_within_the_block_and_is_pythons_again_behind_it():
 
 def test_what_a_stop_request_notes_does_not_end_at_once():
     with StopRequest() as stop:
-        with ends_at_once():
+        with exit_on_interrupt():
             signal.raise_signal(signal.SIGINT)
         assert stop.signal == signal.SIGINT

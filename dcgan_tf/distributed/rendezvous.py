@@ -1,4 +1,4 @@
-"""The workers of a job wait for each other, before TensorFlow does: it would hear of no signal and name nobody.
+"""The workers of a job wait for each other before TensorFlow does, which handles no signal and names no worker.
 
 The chief listens at its address; each of the others connects to it, says its number and waits for the word to go.
 """
@@ -9,11 +9,12 @@ import contextlib
 import selectors
 import socket
 import time
+from typing import cast
 
 from dcgan_tf.console import say
 from dcgan_tf.errors import UserError
 
-PATIENCE = 3600.0  # seconds: machines of a cluster may start far apart
+PATIENCE = 3600.0  # seconds: machines of a cluster may start at different times
 LOOK_EVERY = 0.5  # seconds
 GO, TAKEN = b"+", b"-"  # no server of TensorFlow's, which is at this address later, begins with them
 
@@ -56,9 +57,10 @@ def _gather(addresses: list[str], give_up: float) -> None:
                 who = ", ".join(f"worker {n} ({address})" for n, address in missing.items())
                 raise UserError(f"worker 0: waited in vain for {who}; start the same command on all workers.")
             for key, _ in selector.select(LOOK_EVERY):
-                if key.fileobj is not server:  # whoever waits says nothing more: it is gone
-                    selector.unregister(key.fileobj)
-                    key.fileobj.close()
+                waiting = cast(socket.socket, key.fileobj)
+                if waiting is not server:  # a worker that waits says nothing more: it is gone
+                    selector.unregister(waiting)
+                    waiting.close()
                     missing[key.data] = addresses[key.data]
                     continue
                 connection = stack.enter_context(server.accept()[0])
@@ -70,10 +72,11 @@ def _gather(addresses: list[str], give_up: float) -> None:
                 with contextlib.suppress(OSError), connection:
                     connection.sendall(TAKEN if number else b"")
         for key in list(selector.get_map().values()):
-            if key.fileobj is not server:
-                with contextlib.suppress(OSError):  # one that has died since is missed by TensorFlow
-                    key.fileobj.sendall(GO)
-                    key.fileobj.recv(1)  # it hangs up first: the port is free at once for TensorFlow's server
+            waiting = cast(socket.socket, key.fileobj)
+            if waiting is not server:
+                with contextlib.suppress(OSError):  # TensorFlow notices one that has died since
+                    waiting.sendall(GO)
+                    waiting.recv(1)  # it closes first, so that the port is free at once for TensorFlow's server
 
 
 def _server(port: int) -> socket.socket:
@@ -98,7 +101,7 @@ def _who(connection: socket.socket, count: int) -> int | None:
 def _go_to_chief(index: int, addresses: list[str], give_up: float) -> None:
     host, _, port = addresses[0].rpartition(":")
     while time.monotonic() < give_up:
-        # Refused, unreachable, a name that is not known yet: the chief comes later.
+        # Refused, unreachable, or a name that is not known yet: the chief starts later.
         with contextlib.suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), 5) as connection:
             connection.sendall(_hello(index))
             reply = _reply(connection, give_up)

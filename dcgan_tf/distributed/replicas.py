@@ -72,8 +72,8 @@ def replica_metrics(gan: DCGAN, batches: Batch, step) -> dict[str, tf.Tensor]:
     local = _local_replicas(gan)
     whole_batch = batches.images.shape[1] // local * gan.replicas
     noise = draw_noise(gan.config, gan.augmentation.draws, step, whole_batch)
-    batches = [Batch(images, labels) for images, labels in zip(tf.unstack(batches.images), tf.unstack(batches.labels))]
-    return train_step(gan, _take_share(batches, local), _take_share(noise, gan.replicas), step, _mean_over(gan))
+    of_updates = [Batch(*pair) for pair in zip(tf.unstack(batches.images), tf.unstack(batches.labels))]
+    return train_step(gan, _take_share(of_updates, local), _take_share(noise, gan.replicas), step, _mean_over(gan))
 
 
 def _take_share(tensors, shares: int):

@@ -1,4 +1,4 @@
-"""The devices and machines that train one run together, as `--strategy` and the environment say.
+"""The devices and machines that train one run together, from `--strategy` and the environment.
 
 The data, the random numbers and the decision to stop are those of the whole job; the chief alone writes.
 """
@@ -16,9 +16,9 @@ from dcgan_tf.backend import tf
 from dcgan_tf.config import Config
 from dcgan_tf.distributed import rendezvous
 from dcgan_tf.errors import UserError
-from dcgan_tf.signals import ends_at_once
+from dcgan_tf.signals import exit_on_interrupt
 
-# What TensorFlow raises where another worker is gone.
+# TensorFlow's errors for a lost worker.
 LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -32,7 +32,7 @@ LOCAL = ("data_dir", "cache_dir", "strategy")  # settings that may differ from w
 
 @dataclass(frozen=True)
 class Workers:
-    """Who takes part, and which of them this process is.
+    """The workers of a job, and which of them this process is.
 
     Attributes:
       strategy: TensorFlow's; networks and optimisers are made in its scope.
@@ -61,21 +61,21 @@ class Workers:
             return f"worker {self.index} of {self.count} ({'chief, ' if self.is_chief else ''}{where})"
         return f"{self.replicas} {'GPUs' if gpus else 'CPU devices'} together" if self.replicas > 1 else where
 
-    def everyones(self, number: int) -> list[int]:
-        """What each worker gives, by index; all of them must ask."""
+    def gather_numbers(self, number: int) -> list[int]:
+        """Gather a number from each worker, by index; all of them must call this."""
         if self.count == 1:
             return [number]
-        with ends_at_once():  # another worker may pack for hours yet
+        with exit_on_interrupt():  # another worker may still be packing, for hours
             mine = self.strategy.run(lambda: tf.constant([number], tf.int64))
-            # Of a worker's several devices each gives the same.
+            # All devices of a worker give the same number.
             return self.strategy.gather(mine, axis=0).numpy()[:: self.replicas // self.count].tolist()
 
     def stop(self, signal: int | None) -> int | None:
-        """The signal that any of the workers was sent: all stop after the same step."""
-        return max(self.everyones(signal or 0)) or None
+        """Return the signal that any of the workers received, so that all stop after the same step."""
+        return max(self.gather_numbers(signal or 0)) or None
 
     def check_same(self, config: Config, data: dict) -> None:
-        """Every worker must train the same: settings and images.
+        """Check that every worker trains the same images with the same settings.
 
         Raises:
           UserError: they differ.
@@ -83,15 +83,15 @@ class Workers:
         settings = {name: value for name, value in json.loads(config.to_json()).items() if name not in LOCAL}
         for what, value in (("the settings", settings), ("the images", data["sha256"])):
             digest = hashlib.sha256(json.dumps(value).encode()).digest()
-            theirs = self.everyones(int.from_bytes(digest[:7], "little"))
+            theirs = self.gather_numbers(int.from_bytes(digest[:7], "little"))
             if other := [n for n, number in enumerate(theirs) if number != theirs[0]]:
                 raise UserError(
                     f"{what} of worker {other[0]} are not the chief's (worker 0); start the same command on every "
                     "worker, on the same images."
                 )
 
-    def take_from_chief(self, variables: list) -> None:
-        """Every worker's variables become the chief's: it alone has read the checkpoint."""
+    def copy_from_chief(self, variables: list) -> None:
+        """Copy the chief's variables to every worker: only the chief has read the checkpoint."""
         if self.count == 1:
             return
 
@@ -102,7 +102,7 @@ class Workers:
                 first = tf.equal(context.replica_id_in_sync_group, 0)
                 for variable in variables:
                     value = tf.convert_to_tensor(variable)
-                    # In whole numbers the sum with zeros is the chief's value bit for bit, a NaN's or a -0.0's too.
+                    # As integers the sum with zeros is the chief's value bit for bit, for NaN and -0.0 too.
                     bits = tf.bitcast(value, tf.int32) if value.dtype == tf.float32 else value
                     bits = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(first, bits, tf.zeros_like(bits)))
                     value = tf.bitcast(bits, tf.float32) if value.dtype == tf.float32 else bits
@@ -113,7 +113,7 @@ class Workers:
         copied()
 
     @contextlib.contextmanager
-    def lost_as_a_sentence(self) -> Iterator[None]:
+    def report_lost_worker(self) -> Iterator[None]:
         """Within the block, the loss of another worker is a UserError."""
         try:
             yield
@@ -127,9 +127,9 @@ class Workers:
 
 
 def choose_workers(config: Config) -> Workers:
-    """The workers of `config.strategy`. With several machines it waits until all of them are there.
+    """Set up the workers of `config.strategy`. With several machines, wait until all of them have started.
 
-    To be called before anything else of TensorFlow is: several machines are set up at its start.
+    Call it before any other operation of TensorFlow, which sets up several machines at its start only.
 
     Raises:
       UserError: the cluster is not described, or wrongly; or the batch cannot be shared out.
@@ -180,7 +180,7 @@ def _multi_worker() -> Workers:
         index, addresses, resolver = _of_slurm()
     rendezvous.wait_for_all(index, addresses)
     try:
-        with ends_at_once():
+        with exit_on_interrupt():
             strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -1,4 +1,4 @@
-"""How good a run is, or how far any two sets of images are apart: all metrics, as a table, files and a picture."""
+"""All metrics of a run, or of two folders of images: a table, files and a picture."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dcgan_tf.console import Progress, say
 from dcgan_tf.errors import UserError
 from dcgan_tf.evaluation.options import EvaluateOptions
 from dcgan_tf.evaluation.page import save_quality_page
-from dcgan_tf.evaluation.sets import Sets, open_sets, run_of, shuffled, spooled
+from dcgan_tf.evaluation.sets import Sets, draw_rows, open_sets, resolve_run, spool_rows
 from dcgan_tf.files import check_output, write_error, write_text
 from dcgan_tf.metrics.memorisation import Nearest, nearest
 from dcgan_tf.metrics.results import HALVES, LEAST_IMAGES, Column, Evaluation
@@ -35,7 +35,7 @@ def evaluate(options: EvaluateOptions) -> tuple[Evaluation, list[Path]]:
         from dcgan_tf.metrics.inception import InceptionFeatures
 
         inception = InceptionFeatures(options.inception)
-    run, config = run_of(options)
+    run, config = resolve_run(options)
     cache = Path(config.cache_dir)
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -77,8 +77,8 @@ def _measured(options: EvaluateOptions, sets: Sets, inception, spool: Path) -> E
         at_held_out = 0
 
     # All in random order: the first n of a sample are a sample too.
-    chosen_real = spooled(spool / "real", training, shuffled(len(training), count, options.seed))
-    unseen = unseen[shuffled(len(unseen), at_held_out, options.seed)]
+    chosen_real = spool_rows(spool / "real", training, draw_rows(len(training), count, options.seed))
+    unseen = unseen[draw_rows(len(unseen), at_held_out, options.seed)]
     fakes = fakes[:count]
     with Progress("looking for copies", count + at_held_out) as shown:
         fakes_nearest = nearest(fakes, training, shown)
@@ -92,7 +92,7 @@ def _measured(options: EvaluateOptions, sets: Sets, inception, spool: Path) -> E
         if inception:
             with Progress(f"Inception features of {len(images):,} images", len(images)) as shown:
                 seen = extract(inception, images, shown)
-        return Sample(images, features, near and near.distance, seen)
+        return Sample(images, features, near.distance if near else None, seen)
 
     reference, generated = sample(chosen_real), sample(fakes, fakes_nearest)
     what = "measured" if options.fake else "generated"
@@ -103,9 +103,9 @@ def _measured(options: EvaluateOptions, sets: Sets, inception, spool: Path) -> E
         comparisons.append(("held out", sample(unseen, unseen_nearest), at_held_out))
     columns = []
     with Progress("measuring", (1 + HALVES) * len(comparisons), "rounds") as shown:
+        unseen_distances = unseen_nearest.distance if unseen_nearest else None
         for what, images, n in comparisons:
             first = slice(0, n)
-            unseen_distances = unseen_nearest and unseen_nearest.distance
             metrics = compare(reference.part(first), images.part(first), unseen_distances, options.seed, shown)
             columns.append(Column(what, n, metrics))
     about = sets.about | {"seed": options.seed, "features": network.name, "resamples": HALVES}

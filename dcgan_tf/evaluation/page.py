@@ -1,4 +1,4 @@
-"""A page about the quality of generated images: the images, their metrics, and the training images nearest to them."""
+"""The page of an evaluation: images, their metrics, and the training images nearest to them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def save_quality_page(path: Path, evaluation: Evaluation) -> None:
     about = evaluation.about
     source = f"{about['run']}, step {about['step']:,}" if "run" in about else about["images"]
     figure.suptitle(f"{source}  against  {about['real']}", fontsize=12)
-    top, middle, bottom = figure.subfigures(3, 1, height_ratios=[2.6, 1.7 * rows, 1.9])
+    top, middle, bottom = np.ravel(np.asarray(figure.subfigures(3, 1, height_ratios=[2.6, 1.7 * rows, 1.9])))
 
     left, right = top.subplots(1, 2)
     _show(left, evaluation.fakes, evaluation.columns[0].what)
@@ -67,7 +67,7 @@ def save_quality_page(path: Path, evaluation: Evaluation) -> None:
         panel.spines[["top", "right"]].set_visible(False)
 
     pairs = [(evaluation.columns[0].what, evaluation.fakes, evaluation.fakes_nearest)]
-    if has_real:
+    if evaluation.unseen_nearest:
         pairs.append(("held out", evaluation.unseen, evaluation.unseen_nearest))
     for axes, (what, images, near) in zip(np.atleast_1d(bottom.subplots(1, len(pairs))), pairs):
         _show_pairs(axes, what, images, evaluation.training, near)

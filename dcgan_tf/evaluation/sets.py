@@ -1,4 +1,4 @@
-"""What an evaluation compares: a run's images or a folder's, with a run's data set or a folder."""
+"""The image sets of an evaluation: a run's or a folder's, against a run's data set or a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcgan_tf.config import Config, preset
+from dcgan_tf.config import Config, Dataset, preset
 from dcgan_tf.console import Progress, say
 from dcgan_tf.datasets.packing import Packed, find_packed, open_packed
 from dcgan_tf.evaluation.options import EvaluateOptions
@@ -21,7 +21,7 @@ PIECE = 256  # images generated, or read and written, at a time
 
 @dataclass(frozen=True)
 class Sets:
-    """What is compared.
+    """The sets that are compared.
 
     Attributes:
       real: the real images, those held out apart.
@@ -36,7 +36,7 @@ class Sets:
     folder: Path
 
 
-def run_of(options: EvaluateOptions) -> tuple[RunDirectory | None, Config]:
+def resolve_run(options: EvaluateOptions) -> tuple[RunDirectory | None, Config]:
     """The run and its config; for two folders None and the config that they are read with.
 
     Raises:
@@ -55,23 +55,23 @@ def open_sets(options: EvaluateOptions, run: RunDirectory | None, config: Config
       UserError: no such checkpoint, or a set that cannot be used.
     """
     gan = None
-    if not options.fake:  # first: a wrong checkpoint is said before a set is packed
+    if run and not options.fake:  # first: a wrong checkpoint is said before a set is packed
         from dcgan_tf.training.loading import load_with_step
 
         gan, step = load_with_step(run.path, options.checkpoint)
-    if options.real:
-        real, name = open_packed(_real_config(options.real, run, config)), options.real
-    else:
+    if run and not options.real:
         real, name = _learned_from(run, config), f"{config.dataset} ({config.resolved_data_dir})"
+    else:
+        real, name = open_packed(_real_config(options.real, run, config)), options.real
     settings = {key: real.manifest[key] for key in ("image_size", "channels", "crop", "split")}
     about = {"real": name, **settings, "real_held_out": len(real.held_out)}
 
     parent = run.path / "evaluation" if run else Path("evaluation")
     against = f"-against-{Path(options.real).resolve().name}" if options.real else ""
-    if gan is None:
+    if not (run and gan):
         images = open_packed(_measured_config(options.fake, config)).images
-        rows = shuffled(len(images), options.num_images, options.seed)
-        images = spooled(spool / "images", images, rows)
+        rows = draw_rows(len(images), options.num_images, options.seed)
+        images = spool_rows(spool / "images", images, rows)
         return Sets(
             real, images, about | {"images": options.fake}, parent / (Path(options.fake).resolve().name + against)
         )
@@ -93,8 +93,8 @@ def _learned_from(run: RunDirectory, config: Config) -> Packed:
 
 
 def _real_config(folder: str, run: RunDirectory | None, config: Config) -> Config:
-    """How a folder of real images is read: cropped as the run's own, and with some of it held out."""
-    dataset = "folder"
+    """The config that reads a folder of real images: cropped as the run's own set, with a share held out."""
+    dataset: Dataset = "folder"
     if run and config.dataset == "lfw":
         dataset = "lfw"
     elif next(Path(folder).rglob("data.txt"), None):
@@ -106,7 +106,7 @@ def _real_config(folder: str, run: RunDirectory | None, config: Config) -> Confi
 
 
 def _measured_config(folder: str, config: Config) -> Config:
-    """How a folder of images to measure is read: all of it, each whole but for what a square leaves out."""
+    """The config that reads a folder of images to measure: all of them, cropped to the central square."""
     return replace(config, dataset="folder", data_dir=folder, crop="square", held_out=0.0, num_images=0)
 
 
@@ -118,12 +118,12 @@ def _generated(gan, count: int, seed: int) -> Iterator[np.ndarray]:
             shown.advance(min(PIECE, count - i))
 
 
-def shuffled(total: int, count: int, seed: int) -> np.ndarray:
+def draw_rows(total: int, count: int, seed: int) -> np.ndarray:
     """`count` different numbers below `total`, or all: a longer list begins with a shorter one."""
     return np.random.default_rng([seed, 0]).permutation(total)[:count]
 
 
-def spooled(path: Path, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def spool_rows(path: Path, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """`images[rows]`, in this order, mapped from a file."""
     pieces = (images[rows[i : i + PIECE]] for i in range(0, len(rows), PIECE))
     return written(path, pieces, images.shape[1:])
@@ -142,7 +142,7 @@ def written(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...]) -> 
     try:
         with open(path, "wb") as file:
             for part in parts:
-                file.write(np.ascontiguousarray(part))
+                file.write(np.ascontiguousarray(part).data)
     except OSError as error:
         raise write_error(error, path) from error
     return np.memmap(path, np.uint8, mode="r").reshape(-1, *shape)

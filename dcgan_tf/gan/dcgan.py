@@ -49,10 +49,10 @@ class DCGAN:
         self.augmentation = AUGMENTATIONS[config.augment]
         self.strategy = tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
-        policy = keras.DTypePolicy(policy or POLICIES[config.precision])
-        self.dtype = policy.variable_dtype
+        dtype_policy = keras.DTypePolicy(policy or POLICIES[config.precision])
+        self.dtype = dtype_policy.variable_dtype
         layer_set = kernels.layer_set(config.kernels, synchronized=self.replicas > 1, dtype=self.dtype)
-        self._layers = {"layer_set": layer_set, "dtype": policy}
+        self._layers = {"layer_set": layer_set, "dtype": dtype_policy}
         self.generator = self._new_generator("g")
         self.ema_generator = self._new_generator("g_ema") if config.ema else None
         self.discriminator = self._new_discriminator()

@@ -1,4 +1,4 @@
-"""What happens inside the networks: activations, why a map fires, and what the picture loses without it.
+"""Inspection of the networks: activations, causes of a map's activation, and the effect of switching it off.
 
 Layers are named as the pictures name them: "g/h1" is the value before batch norm, "g/h1_bn" after it, "g/h1_relu"
 after the activation; "g/h0" is the dense layer in its 4x4 shape.
@@ -140,13 +140,15 @@ def strongest_images(
         flat = maps.reshape(len(maps), -1, len(channels))
         values.append(flat.max(axis=1))
         places.append(np.stack(np.unravel_index(flat.argmax(axis=1), maps.shape[1:3]), axis=-1))
-    values, places = np.concatenate(values), np.concatenate(places)
+    all_values, all_places = np.concatenate(values), np.concatenate(places)
     depth = int(name.partition("/h")[2].partition("_")[0]) + 1
     found = {}
     for c, channel in enumerate(channels):
-        order = np.argsort(-values[:, c], kind="stable")[:k]
+        order = np.argsort(-all_values[:, c], kind="stable")[:k]
         found[channel] = [
-            Excitation(int(i), float(values[i, c]), receptive_field(*places[i, c], depth, side)) for i in order
+            Excitation(int(i), float(all_values[i, c]), receptive_field(row, column, depth, side))
+            for i in order
+            for row, column in [all_places[i, c]]
         ]
     return found
 

@@ -11,6 +11,7 @@ with. `experiments/performance/README.md` has the measurements behind the rules.
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ LARGEST_FOR_PHASES = 4
 MOST_MAPS_FOR_SUB_PIXEL = 4
 
 
-SYNCHRONIZED = functools.partial(keras.layers.BatchNormalization, synchronized=True)
+SYNCHRONIZED: Any = functools.partial(keras.layers.BatchNormalization, synchronized=True)
 
 
 def layer_set(kernels: str, synchronized: bool = False, dtype: str = "float32") -> models.LayerSet:
@@ -74,7 +75,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if not training:
             mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
-            return normalised(inputs, gamma, beta, mean, variance, self.epsilon)
+            return normalize(inputs, gamma, beta, mean, variance, self.epsilon)
         outputs, mean, variance = batch_norm(inputs, gamma, beta, self.epsilon)
         for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             average.assign(average * self.momentum + value * (1.0 - self.momentum))
@@ -99,7 +100,7 @@ def batch_norm(x, gamma, beta, epsilon: float):
     return outputs, mean, variance * ((count - 1.0) / count)  # the operation gives the unbiased one
 
 
-def normalised(x, gamma, beta, mean, variance, epsilon: float):
+def normalize(x, gamma, beta, mean, variance, epsilon: float):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta with a mean and variance, float32 [C], that are given."""
     settings = {"epsilon": epsilon, "is_training": False}
     return tf.raw_ops.FusedBatchNormV3(x=x, scale=gamma, offset=beta, mean=mean, variance=variance, **settings)[0]

@@ -1,6 +1,8 @@
-"""Ways through the latent space."""
+"""Paths through the latent space."""
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 
@@ -19,7 +21,7 @@ def walk(z: np.ndarray, between: int, latent: str) -> np.ndarray:
     """
     path = spherical if latent == "normal" else linear
     shares = np.arange(between) / between
-    parts = [path(a, b, shares) for a, b in zip(z[:-1], z[1:])]
+    parts = [path(a, b, shares) for a, b in itertools.pairwise(z)]
     return np.concatenate([*parts, z[-1:]]).astype("float32")
 
 

@@ -102,7 +102,7 @@ class _Network(keras.Model):
     def __init__(self, settings: dict, **kwargs):
         super().__init__(**kwargs)
         self._settings = settings
-        self.sequence = []
+        self.sequence: list[keras.layers.Layer] = []
 
     def call(self, x, training=False):
         for layer in self.sequence:
@@ -239,5 +239,5 @@ def to_float(images, dtype: str = "float32"):
 
 
 def to_uint8(images):
-    """float [-1, 1] -> uint8 [0, 255], rounded; what lies outside is clipped."""
+    """Float [-1, 1] -> uint8 [0, 255], rounded; what lies outside is clipped."""
     return ops.cast(ops.clip(ops.round((ops.cast(images, "float32") + 1.0) * 127.5), 0, 255), "uint8")

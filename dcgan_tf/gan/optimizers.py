@@ -1,4 +1,4 @@
-"""Adam as one operation a variable: three times as fast as a handful of them; the same formula and variables."""
+"""Adam as one fused operation a variable: three times as fast, with the same formula and variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Filling holes in images with a trained DCGAN: `complete` is its face. TensorFlow is imported when it is called."""
+"""Filling holes in images with a trained DCGAN: `complete`. TensorFlow is imported when it is called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What fills a hole without a generator: what any completion is compared with."""
+"""Baselines: fillings without a generator, which completions are compared with."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ def biharmonic(images: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def available() -> list[str]:
-    """The baselines that can be had here; biharmonic needs the extra `inpaint`."""
+    """The baselines whose packages are installed; biharmonic needs the extra `inpaint`."""
     return ["mean_fill", "nearest_image"] + ["biharmonic"] * (importlib.util.find_spec("skimage") is not None)
 
 
 def fill(name: str, images: np.ndarray, known: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """The images filled by a baseline of `available`: uint8 [N, H, W, C], from images of that shape."""
     if name == "nearest_image":
         return nearest_image(images, known, training)
     return {"mean_fill": mean_fill, "biharmonic": biharmonic}[name](images, known)

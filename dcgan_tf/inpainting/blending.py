@@ -1,4 +1,4 @@
-"""Putting the generator's proposal into the hole: pasted as it is, or by its gradients (Pérez et al. 2003)."""
+"""Blending of the generator's proposal into the hole: pasted, or by its gradients (Pérez et al. 2003)."""
 
 from __future__ import annotations
 

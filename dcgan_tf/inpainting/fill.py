@@ -1,4 +1,4 @@
-"""Holes in images filled by a run's networks, and what is written about it."""
+"""Fill holes in images with a run's networks, and write images, sheets and scores."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from dcgan_tf.console import say
 from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.datasets.regions import Region
+from dcgan_tf.datasets.shards import Images
 from dcgan_tf.files import check_output, write_text
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.inpainting import baselines
@@ -43,17 +44,22 @@ def inpaint(options: InpaintOptions) -> tuple[str, list[Path]]:
     drawn = read_mask(options.mask_image) if options.mask_image else None
     gan, step = loading.load_with_step(options.run or None, options.checkpoint)
     folder = Path(options.output) if options.output else choose_run(options.run).path / "inpainting" / f"step-{step}"
-    packed = open_packed(gan.config) if options.benchmark or not options.images else None
+    training: Images = None  # of the run's data set, for the benchmark
+    if options.benchmark or not options.images:
+        packed = open_packed(gan.config)
+        training = packed.training
     if options.images:
         regions = own_pictures(options.images, gan.config)
     else:
         regions = held_out_images(packed, gan.config, options)
-    seen = np.stack([region.seen() for region in regions])
+    seen = np.stack([region.network_input() for region in regions])
 
-    rows, written, unlike = [], [], []
+    rows: list[list[str]] = []
+    written: list[Path] = []
+    unlike: list[float] = []
     for name in options.mask_names:
         holes = [hole_in(name, region, drawn, options.seed + i) for i, region in enumerate(regions)]
-        known = np.stack([region.known(hole) for region, hole in zip(regions, holes)])
+        known = np.stack([region.known_pixels(hole) for region, hole in zip(regions, holes)])
         check_holes(regions, holes, known, name)
         completion = complete(
             gan, seen, known, options.loss, options.iterations, options.restarts, options.optimizer, options.blend,
@@ -63,7 +69,7 @@ def inpaint(options: InpaintOptions) -> tuple[str, list[Path]]:
         methods = {"dcgan": completion.images}
         if options.benchmark:
             kinds = baselines.available()
-            methods |= {kind: baselines.fill(kind, seen, known, packed.training) for kind in kinds}
+            methods |= {kind: baselines.fill(kind, seen, known, training) for kind in kinds}
         for method, images in methods.items():
             values = scores(seen, images, known)
             if name == "alpha":  # nobody knows what was there
@@ -96,7 +102,7 @@ def _pictures(
     stem = name.replace(":", "-")
     for i, (region, hole) in enumerate(zip(regions, holes)):
         file = folder / stem / f"{Path(region.name).stem}-{i:03d}.png"
-        save_png(file, region.filled(completion.images[i], hole))
+        save_png(file, region.fill(completion.images[i], hole))
     columns = {
         "original": seen,
         "masked": masked(seen, known),

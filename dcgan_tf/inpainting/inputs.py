@@ -1,4 +1,4 @@
-"""What is asked of `inpaint`, and the pictures and holes it is about. Nothing here needs TensorFlow."""
+"""The images and holes that `inpaint` fills. Nothing here needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dcgan_tf.inpainting.options import InpaintOptions
 
 
 def own_pictures(given: str, config: Config) -> list[Region]:
-    """The user's pictures; those that cannot be read are named and left out."""
+    """The user's pictures; those that cannot be read are reported and left out."""
     paths = []
     for one in given.split(","):
         if os.path.isdir(one):
@@ -67,14 +67,14 @@ def read_mask(path: str) -> np.ndarray:
 
 
 def hole_in(name: str, region: Region, drawn: np.ndarray | None, seed: int) -> np.ndarray:
-    """The hole in a region's picture: bool [h, w]."""
+    """The hole in a region's picture, bool [h, w]; `drawn` is the mask "image" of any size."""
     if name == "alpha":
         return region.transparent
-    if name == "image":
+    if name == "image" and drawn is not None:
         height, width = region.picture.shape[:2]
         scaled = Image.fromarray(np.where(drawn, 255, 0).astype(np.uint8)).resize((width, height), Image.Resampling.BOX)
         return np.asarray(scaled) > 127
-    return region.hole_of(masks.make(name, region.size, seed))
+    return region.hole_in_picture(masks.make(name, region.size, seed))
 
 
 def check_holes(regions: list[Region], holes: list[np.ndarray], known: np.ndarray, name: str) -> None:
@@ -83,5 +83,5 @@ def check_holes(regions: list[Region], holes: list[np.ndarray], known: np.ndarra
         if one.all() or not one.any():
             what = "has no hole in the part that the networks see" if one.all() else "is nothing but hole"
             raise UserError(f"{region.name}: with the mask {name} it {what}.")
-        if not region.holds(hole):
+        if not region.contains(hole):
             say(f"{region.name}: of the hole, what lies outside the part that the networks see stays as it is.")

@@ -1,4 +1,4 @@
-"""How near a completed image is to the true one, in the hole and over the whole image."""
+"""Scores of completed images against the true ones: in the hole, and over the whole image."""
 
 from __future__ import annotations
 

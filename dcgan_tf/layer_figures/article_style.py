@@ -43,7 +43,7 @@ def draw(gan, inputs: Inputs, folder: Path) -> list[Path]:
             shown.advance()
 
         for network, maps in (
-            ("generator", over_batch(gan, inputs.z)),
+            ("generator", activate_over_batch(gan, inputs.z)),
             ("generator_1", inspection.activations(generator, inputs.z)),
         ):
             for name in (n for n in maps if n.endswith("_relu")):
@@ -51,13 +51,13 @@ def draw(gan, inputs: Inputs, folder: Path) -> list[Path]:
                 write(network, op, "activations", article_grid(maps[name][0]))
         for network, image in (("discriminator", fake), ("discriminator_1", inputs.image)):
             x = to_float(image)
-            for name, maps in inspection.activations(gan.discriminator, x).items():
+            for name, values in inspection.activations(gan.discriminator, x).items():
                 if "_" in name:
                     continue
                 op = f"{network}_{name.replace('/', '_')}_conv2d_Conv2D"
-                write(network, op, "activations", article_grid(maps[0]))
+                write(network, op, "activations", article_grid(values[0]))
                 back = inspection.input_gradients(
-                    gan.discriminator, x, name, range(maps.shape[-1]), "gradient", strongest=False
+                    gan.discriminator, x, name, range(values.shape[-1]), "gradient", strongest=False
                 )
                 write(network, op, "deconvolution", square_grid(np.stack([min_max_image(g) for g in back])))
         for name, gradient in loss_gradients(gan, inputs.z).items():
@@ -65,7 +65,7 @@ def draw(gan, inputs: Inputs, folder: Path) -> list[Path]:
     return written
 
 
-def over_batch(gan, z: np.ndarray) -> dict[str, np.ndarray]:
+def activate_over_batch(gan, z: np.ndarray) -> dict[str, np.ndarray]:
     """G's maps for `z` with batch norm over it and 63 other z; the moving statistics are put back as they were."""
     generator = gan.generator_for()
     before = [v.numpy() for v in generator.non_trainable_variables]

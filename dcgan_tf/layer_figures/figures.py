@@ -62,7 +62,7 @@ def save_layer_figure(
     side = [_captioned(image, label or name) for image, label, name in beside if image is not None or label]
     if side:
         body.append(_joined(side, axis=0))
-    key = [_dead_key(numbers["dead"], n)]
+    key = [_dead_key(int(numbers["dead"]), n)]
     if n > 1:
         sorting = {"channel": "in channel order", "energy": "by falling mean square"}[order]
         columns = drawn.columns_for(n, height, width)
@@ -84,7 +84,7 @@ def save_strip(path: Path, frames: list[np.ndarray], labels: list[str]) -> None:
     _save(path, [_table([cells[i : i + columns] for i in range(0, len(cells), columns)])])
 
 
-def labelled(picture: np.ndarray, label: str) -> np.ndarray:
+def add_label(picture: np.ndarray, label: str) -> np.ndarray:
     """A picture, uint8 [H, W, C], below its label: uint8 [H', W', 3], for the frames of an animation."""
     # The label is as wide as the widest that counts steps: all frames come out the same size.
     return _joined([_text(label.ljust(40), BODY), _rgb(picture)], axis=0, space=4)
@@ -112,11 +112,11 @@ def save_table_of_images(
     zoom = zoom or max(1, min(round(drawn.WIDTH / (columns * width)), SIDE // width))
     cells = [[_text("", SMALL), *[_text(label, SMALL) for label in column_labels]]]
     for label, row in zip(row_labels, rows):
-        cells.append([_text(label, SMALL), *[drawn.enlarged(_rgb(image), zoom) for image in row]])
+        cells.append([_text(label, SMALL), *[drawn.enlarge(_rgb(image), zoom) for image in row]])
     _save(path, [_text(title, TITLE), _table(cells)])
 
 
-def outlined(image: np.ndarray, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> np.ndarray:
+def outline(image: np.ndarray, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> np.ndarray:
     """A copy with the outline of a patch, drawn inside it: 1 px, 2 px in images from 128 px.
 
     Args:
@@ -148,8 +148,8 @@ def _colour_bar(scaling: str, low: float, high: float) -> np.ndarray:
     }[scaling]
     texts = [_text(label, SMALL) for label in labels]
     width = max(320, sum(text.shape[1] for text in texts) + 3 * SPACE)
-    bar = np.broadcast_to(drawn.colours(np.linspace(*ends, width), scaling), (16, width, 3))
-    bar = outlined(bar, (0, 0, 16, width), PALE)  # white ends on white paper otherwise
+    bar = np.broadcast_to(drawn.colorize(np.linspace(*ends, width), scaling), (16, width, 3))
+    bar = outline(bar, (0, 0, 16, width), PALE)  # white ends on white paper otherwise
     below = np.full((max(text.shape[0] for text in texts), width, 3), 255, np.uint8)
     for place, text in zip(np.linspace(0, 1, len(texts)), texts):
         start = round(place * (width - text.shape[1]))
@@ -167,7 +167,7 @@ def _captioned(image: np.ndarray | None, label: str) -> np.ndarray:
     """A picture, if there is one, and the words below it."""
     blocks = [_text(label, SMALL, width=SIDE)]
     if image is not None:
-        blocks.insert(0, drawn.enlarged(_rgb(image), max(1, SIDE // image.shape[1])))
+        blocks.insert(0, drawn.enlarge(_rgb(image), max(1, SIDE // image.shape[1])))
     return _joined(blocks, axis=0, space=4)
 
 

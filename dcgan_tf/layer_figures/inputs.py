@@ -1,4 +1,4 @@
-"""What is asked of the layer figures, and what they are made from: which z, which image, which layers."""
+"""The inputs of the layer figures: which z, which image, which layers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is shown to the networks.
+    """The inputs of both networks.
 
     Attributes:
       z: float32 [1, latent_dim], for the generator.
@@ -48,7 +48,7 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
 
     Args:
       gan: the trained DCGAN.
-      images: the set that the run learned from, if it is there (see `learned_images`).
+      images: the set that the run learned from, if it is there (see `find_learned_images`).
       seed: of z, where no file is given.
       z_file: a .npy of latent_dim numbers; "": z from the seed.
       image: a path, or an index in the run's data set; "": the set's first image, or the generated one if the
@@ -75,7 +75,7 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
     return Inputs(z, z_label, shown, label, images)
 
 
-def learned_images(run: RunDirectory) -> np.ndarray | None:
+def find_learned_images(run: RunDirectory) -> np.ndarray | None:
     """The set that a run learned from, uint8 [N, H, W, C], if it is still packed as it was then.
 
     The images held out come last.
@@ -89,7 +89,7 @@ def learned_images(run: RunDirectory) -> np.ndarray | None:
 
 
 def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:
-    """z from a .npy file of latent_dim numbers, as float32 [1, latent_dim], and its label."""
+    """Z from a .npy file of latent_dim numbers, as float32 [1, latent_dim], and its label."""
     try:
         with open(path, "rb") as file:
             z = np.lib.format.read_array(file, allow_pickle=False)
@@ -148,7 +148,7 @@ def choose_layers(names: list[str], patterns: list[str]) -> list[str]:
     return [name for name in layers if name in chosen or not patterns]
 
 
-def staged(maps: dict[str, np.ndarray], layer: str, stage: str) -> tuple[np.ndarray, str]:
+def select_stage(maps: dict[str, np.ndarray], layer: str, stage: str) -> tuple[np.ndarray, str]:
     """A layer's maps [N, h, w, n] at a stage, and the stage in words; without batch norm two stages are one."""
     outputs = [name for name in maps if name == layer or name.startswith(layer + "_")]
     normalised = f"{layer}_bn" in outputs

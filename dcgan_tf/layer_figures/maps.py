@@ -46,7 +46,7 @@ def signed_image(x: np.ndarray) -> np.ndarray:
     0 is 128, the largest magnitude over all channels is 0 or 255: grey means "no influence" in every such picture,
     which a min-max scaling does not keep.
     """
-    shades = np.rint(127.5 + 127.5 * scaled(x, "signed")).astype(np.uint8)
+    shades = np.rint(127.5 + 127.5 * rescale(x, "signed")).astype(np.uint8)
     return np.broadcast_to(shades, (*x.shape[:2], 3)).copy()
 
 
@@ -64,7 +64,7 @@ def square_grid(cells: np.ndarray) -> np.ndarray:
     return _sheet(cells, side, side, gap=1, ground=(0,))
 
 
-def scaled(maps: np.ndarray, scaling: str) -> np.ndarray:
+def rescale(maps: np.ndarray, scaling: str) -> np.ndarray:
     """Maps as float64 [h, w, n] between fixed ends.
 
     "map": each from 0 (its own minimum) to 1 (its own maximum), a constant one 0: brightness says nothing across maps.
@@ -82,7 +82,7 @@ def scaled(maps: np.ndarray, scaling: str) -> np.ndarray:
     return np.where(constant, 0.0, (maps - maps.min(axes, keepdims=True)) / np.where(constant, 1.0, spans))
 
 
-def order_of(maps: np.ndarray, order: str) -> np.ndarray:
+def order_maps(maps: np.ndarray, order: str) -> np.ndarray:
     """Channel numbers in the order of display, int [n]: as they are, or by falling mean square (ties as they are)."""
     if order == "channel":
         return np.arange(maps.shape[-1])
@@ -116,8 +116,8 @@ def statistics(maps: np.ndarray) -> dict[str, float]:
     }
 
 
-def colours(values: np.ndarray, scaling: str) -> np.ndarray:
-    """What `scaled` gave as colours: float [...] -> uint8 [..., 3], blue-white-orange if signed, else grey."""
+def colorize(values: np.ndarray, scaling: str) -> np.ndarray:
+    """Colours of the values of `rescale`: float [...] -> uint8 [..., 3], blue-white-orange if signed, else grey."""
     if scaling == "signed":
         channels = [np.interp(values, SIGNED_STOPS, stops) for stops in zip(*SIGNED_COLOURS)]
     else:
@@ -133,15 +133,15 @@ def activation_grid(
     Args:
       maps: float [h, w, n].
       scaling: see `scaled`; grey for "map" and "layer", blue-white-orange (white is 0) for "signed".
-      order: see `order_of`.
+      order: see `order_maps`.
       columns: maps in a row; None: see `columns_for`.
       zoom: pixels per position; None: see `zoom_for`.
 
     Returns:
       uint8 [rows * (h * zoom + GAP) - GAP, columns * (w * zoom + GAP) - GAP, 3]; dead maps are crossed out.
     """
-    shown = order_of(maps, order)
-    cells = colours(np.moveaxis(scaled(maps, scaling), -1, 0), scaling)[shown]
+    shown = order_maps(maps, order)
+    cells = colorize(np.moveaxis(rescale(maps, scaling), -1, 0), scaling)[shown]
     return _arranged(cells, columns, zoom, crossed=dead(maps)[shown])
 
 
@@ -159,7 +159,7 @@ def filter_grid(kernel: np.ndarray, columns: int | None = None, zoom: int | None
     if kernel.shape[2] == 3:
         cells = np.stack([signed_image(one) for one in filters])
     else:
-        cells = np.stack([colours(scaled(one, "signed")[..., 0], "signed") for one in filters])
+        cells = np.stack([colorize(rescale(one, "signed")[..., 0], "signed") for one in filters])
     return _arranged(cells, columns, zoom)
 
 
@@ -180,7 +180,7 @@ def zoom_for(columns: int, width: int) -> int:
     return max(zoom, -(-SMALLEST // width))
 
 
-def enlarged(images: np.ndarray, zoom: int) -> np.ndarray:
+def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
     """Every pixel of [..., H, W, C] as zoom x zoom pixels."""
     return images.repeat(zoom, axis=-3).repeat(zoom, axis=-2)
 
@@ -200,7 +200,7 @@ def _arranged(
     """Cells uint8 [n, h, w, 3] enlarged and in a grid; `crossed` bool [n]: those to cross out."""
     n, height, width, _ = cells.shape
     columns = columns or columns_for(n, height, width)
-    cells = enlarged(cells, zoom or zoom_for(columns, width))
+    cells = enlarge(cells, zoom or zoom_for(columns, width))
     for i in np.flatnonzero(crossed) if crossed is not None else ():
         cross_out(cells[i])
     return _sheet(cells, -(-n // columns), columns, GAP, GROUND)

@@ -1,4 +1,4 @@
-"""The layers of both networks as one HTML file: opens from the disk, asks the network for nothing."""
+"""The layers of both networks as one HTML file, which opens from the disk and makes no network request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NAME = re.compile(rf"(?P<network>[^/]+)/(?P<layer>.+?)(?:_(?P<stage>bn|{'|'.joi
 
 @dataclass(frozen=True)
 class Frame:
-    """What one checkpoint shows.
+    """The maps of one checkpoint.
 
     Attributes:
       label: the checkpoint, e.g. "step 2,040".
@@ -66,7 +66,7 @@ def save_report(path: Path, title: str, subtitle: str, frames: list[Frame], note
     # "<" would let a caption end the script element that holds the data.
     data = json.dumps({"networks": _networks(shapes), "frames": [_frame(f) for f in frames]}).replace("<", "\\u003c")
     template = resources.files("dcgan_tf.layer_figures").joinpath("report.html").read_text(encoding="utf-8")
-    code = re.search(r"<script>(.*?)</script>", template, re.DOTALL)[1]
+    (code,) = re.findall(r"<script>(.*?)</script>", template, re.DOTALL)
     fields = {
         "code_hash": base64.b64encode(hashlib.sha256(code.encode()).digest()).decode(),
         "title": html.escape(title),

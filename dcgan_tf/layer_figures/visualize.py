@@ -1,4 +1,4 @@
-"""The layer figures of a run: what every layer of both networks does, why, and how it came about."""
+"""The layer figures of a run: maps, their causes, and their development over the checkpoints."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.latents import walk
 from dcgan_tf.gan.models import to_float, to_uint8
 from dcgan_tf.layer_figures import article_style
-from dcgan_tf.layer_figures.figures import labelled, outlined, save_layer_figure, save_strip, save_table_of_images
-from dcgan_tf.layer_figures.inputs import Inputs, choose_inputs, choose_layers, learned_images, staged
+from dcgan_tf.layer_figures.figures import add_label, outline, save_layer_figure, save_strip, save_table_of_images
+from dcgan_tf.layer_figures.inputs import Inputs, choose_inputs, choose_layers, find_learned_images, select_stage
 from dcgan_tf.layer_figures.maps import (
     activation_grid,
-    colours,
-    enlarged,
+    colorize,
+    enlarge,
     filter_grid,
-    order_of,
-    scaled,
+    order_maps,
+    rescale,
     signed_image,
 )
 from dcgan_tf.layer_figures.options import LayerOptions
@@ -49,7 +49,7 @@ def visualize(options: LayerOptions) -> list[Path]:
     directory = choose_run(options.run)
     gan = load(directory.path, options.checkpoint)
     folder = Path(options.output) if options.output else directory.path / "layers"
-    inputs = choose_inputs(gan, learned_images(directory), options.seed, options.z_file, options.image)
+    inputs = choose_inputs(gan, find_learned_images(directory), options.seed, options.z_file, options.image)
     if options.style == "article":
         written = article_style.draw(gan, inputs, folder / "article")
     else:
@@ -100,7 +100,7 @@ class _Figures:
 
     def draw_layer(self, layer: str) -> None:
         """A layer's maps beside what went in and what came out (figures 1.9 to 1.15)."""
-        maps, stage = staged(self.maps, layer, self.options.stage)
+        maps, stage = select_stage(self.maps, layer, self.options.stage)
         generator = layer.startswith("g/")
         save_layer_figure(
             self.path(f"{_file(layer)}.png"),
@@ -128,7 +128,7 @@ class _Figures:
         x, d = to_float(self.inputs.image), self.gan.discriminator
         one = inspection.strongest_images(d, [np.asarray(x)], name, channels, 1)
         columns = [self.inputs.image_label.replace(" of ", " of\n")]
-        rows = [[outlined(self.inputs.image[0], one[c][0].box, PATCH)] for c in channels]
+        rows = [[outline(self.inputs.image[0], one[c][0].box, PATCH)] for c in channels]
         for rule, at_peak, label in (
             ("guided", True, "guided,\nstrongest position"),
             ("deconvolution", True, "deconvolution,\nstrongest position"),
@@ -144,7 +144,7 @@ class _Figures:
             found = inspection.strongest_images(d, batches, name, channels, TOP)
             columns += [f"of the set,\nno. {k + 1}" for k in range(min(TOP, len(images)))]
             for row, channel in zip(rows, channels):
-                row += [outlined(images[e.index], e.box, PATCH) for e in found[channel]]
+                row += [outline(images[e.index], e.box, PATCH) for e in found[channel]]
         labels = [f"map {c}\n{strongest[c]:.2f}" for c in channels]
         title = (
             f"{layer}: what makes its strongest maps fire (the framed patch is all that the strongest position sees)"
@@ -179,7 +179,7 @@ class _Figures:
         """A single map as grey picture of the images' size."""
         maps = self.maps[name][0, ..., channel : channel + 1]
         zoom = self.generated.shape[0] // maps.shape[0]
-        return enlarged(colours(scaled(maps, "map"), "map")[..., 0, :], zoom)
+        return enlarge(colorize(rescale(maps, "map"), "map")[..., 0, :], zoom)
 
     def draw_walk(self, layer: str) -> None:
         """A walk from this z to others and back, the maps of a layer beside the image."""
@@ -209,7 +209,7 @@ class _Figures:
         gan = DCGAN(self.gan.config)  # which is how the run began: its weights follow from its seed
         maps = self.activations(gan)
         labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
-        grids = [staged(maps, layer, self.options.stage)[0][0]]
+        grids = [select_stage(maps, layer, self.options.stage)[0][0]]
         for step in steps:
             path = checkpoints.path_of(self.directory.checkpoints, step)
             try:
@@ -221,11 +221,11 @@ class _Figures:
             labels.append(f"step {step:,}")
             if step in in_report:
                 frames.append(self.frame(gan, maps, labels[-1]))
-            grids.append(staged(maps, layer, self.options.stage)[0][0])
-        scaling, some = self.options.scaling, order_of(grids[-1], self.options.order)[:16]  # as many as a strip holds
+            grids.append(select_stage(maps, layer, self.options.stage)[0][0])
+        scaling, some = self.options.scaling, order_maps(grids[-1], self.options.order)[:16]  # as many as a strip holds
         strip = [activation_grid(maps[..., some], scaling, columns=4, zoom=1) for maps in grids]
         save_strip(self.path(f"{_file(layer)}_over_training.png"), strip, labels)
-        whole = [labelled(activation_grid(maps, scaling), f"{layer}, {label}") for maps, label in zip(grids, labels)]
+        whole = [add_label(activation_grid(maps, scaling), f"{layer}, {label}") for maps, label in zip(grids, labels)]
         save_gif(self.path(f"{_file(layer)}_over_training.gif"), whole, milliseconds=600, hold=1500)
         config = self.gan.config
         save_report(
@@ -253,7 +253,7 @@ def _file(layer: str) -> str:
 def _beside(image: np.ndarray, maps: np.ndarray) -> np.ndarray:
     """An image, enlarged to the height of the maps by whole numbers, with the maps to its right."""
     zoom = max(1, maps.shape[0] // image.shape[0])
-    image = enlarged(np.broadcast_to(image, (*image.shape[:2], 3)), zoom)
+    image = enlarge(np.broadcast_to(image, (*image.shape[:2], 3)), zoom)
     height = max(image.shape[0], maps.shape[0])
     sheet = np.full((height, image.shape[1] + 8 + maps.shape[1], 3), 255, np.uint8)
     sheet[: image.shape[0], : image.shape[1]] = image

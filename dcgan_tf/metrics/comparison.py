@@ -1,4 +1,4 @@
-"""All metrics of one image set against another: the values, and how far they would spread over other samples."""
+"""All metrics of one image set against another, with their standard errors over samples."""
 
 from __future__ import annotations
 
@@ -73,7 +73,11 @@ def compare(
     if n != len(sample) or n < LEAST_IMAGES:
         raise ValueError(f"samples of one size from {LEAST_IMAGES} are needed, not of {n} and {len(sample)}")
     draw = np.random.default_rng([seed, n])
-    halves = [tuple(np.sort(draw.choice(n, n // 2, replace=False)) for _ in range(2)) for _ in range(HALVES)]
+
+    def half() -> np.ndarray:
+        return np.sort(draw.choice(n, n // 2, replace=False))
+
+    halves = [(half(), half()) for _ in range(HALVES)]
     distances, of_halves = sliced_wasserstein(reference.images, sample.images, draw, halves)
     rounds = []
     for i, j in [(np.arange(n), np.arange(n)), *halves]:
@@ -125,7 +129,7 @@ class QuickScores:
         self.count = min(QUICK_IMAGES, len(real)) if len(real) >= LEAST_IMAGES else 0
         self.network = RandomFeatures()
         self._real = real[np.random.default_rng([seed, 0]).permutation(len(real))[: self.count]]
-        self.features = extract(self.network, self._real) if self.count else None
+        self.features = extract(self.network, self._real) if self.count else np.zeros((0, 256), np.float32)
         self.ms_ssim = float(pair_similarities(self._real, self._draw()).mean()) if self.count else float("nan")
 
     def _draw(self) -> np.random.Generator:

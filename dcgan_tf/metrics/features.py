@@ -1,4 +1,4 @@
-"""A fixed network of random weights, and what it sees in images.
+"""A fixed network of random weights, and its features of images.
 
 No download, and the same numbers everywhere: the weights are integers of a pinned stream, checked by their hash. Random
 features order generators as trained ones do (arXiv 2208.09218), but their distances are of another scale: what is

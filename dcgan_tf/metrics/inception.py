@@ -1,4 +1,4 @@
-"""What the network that FID is defined on sees in images, from a weights file that the user brings.
+"""Features of the network that FID is defined on, from a weights file of the user.
 
 FID (Heusel et al. 2017) is a distance between pool_3 features of one certain network: TensorFlow's own Inception of
 2015, the frozen graph classify_image_graph_def.pb in inception-2015-12-05.tgz. Features of other Inception weights or
@@ -19,6 +19,7 @@ What is known of the graph, and from where:
 from __future__ import annotations
 
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,30 @@ _NEEDED = (_IMAGES, "ResizeBilinear", "Sub", "Mul", _FEATURES)
 # A graph is a program and TensorFlow has operations that read, write and call Python: only arithmetic may run. This is
 # what an Inception is made of, as in 2015 or as tools that tidy frozen graphs write it.
 _ALLOWED = frozenset(
-    "Add AddV2 AvgPool BatchNormWithGlobalNormalization BiasAdd Cast CheckNumerics Concat ConcatV2 Const Conv2D "
-    "ExpandDims FusedBatchNorm FusedBatchNormV3 Identity MaxPool Mul Relu Reshape ResizeBilinear Squeeze Sub".split()
+    [
+        "Add",
+        "AddV2",
+        "AvgPool",
+        "BatchNormWithGlobalNormalization",
+        "BiasAdd",
+        "Cast",
+        "CheckNumerics",
+        "Concat",
+        "ConcatV2",
+        "Const",
+        "Conv2D",
+        "ExpandDims",
+        "FusedBatchNorm",
+        "FusedBatchNormV3",
+        "Identity",
+        "MaxPool",
+        "Mul",
+        "Relu",
+        "Reshape",
+        "ResizeBilinear",
+        "Squeeze",
+        "Sub",
+    ]
 )
 
 
@@ -76,7 +99,7 @@ class InceptionFeatures:
             ) from None
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [n, H, W, 3 or 1] of any size -> float32 [n, dimension]; grey is seen as equal red, green and blue.
+        """uint8 [n, H, W, 3 or 1] of any size -> float32 [n, dimension]; grey counts as equal red, green and blue.
 
         Raises:
           ValueError: the images are of another type or shape.
@@ -152,7 +175,7 @@ def _from_images_to_features(data: bytes, path: Path) -> tf.compat.v1.GraphDef:
 def _reason(error: Exception) -> str:
     """The line that says why; what fails in a session comes after a heading and the node's name."""
     lines = [line for line in str(error).splitlines() if line.strip()]
-    return next((why for node, why in zip(lines, lines[1:]) if node.startswith("Node: ")), lines[0])
+    return next((why for node, why in itertools.pairwise(lines) if node.startswith("Node: ")), lines[0])
 
 
 def _what_is_needed() -> str:

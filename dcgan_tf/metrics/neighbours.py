@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: who lies within whose neighbourhood in feature space."""
+"""Precision, recall, density and coverage: from neighbourhoods in feature space."""
 
 from __future__ import annotations
 

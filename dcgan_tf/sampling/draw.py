@@ -36,7 +36,7 @@ def draw(options: SampleOptions) -> list[Path]:
     save_png(written[0], make_grid(images, options.columns))
     if options.gif:
         written.append(folder / f"{name}.gif")
-        save_gif(written[1], images, milliseconds=80)
+        save_gif(written[1], list(images), milliseconds=80)
     return written
 
 

@@ -1,1 +1,1 @@
-"""A run: its folder, its checkpoints, what it shows, and the loop."""
+"""Training: the loop, the run folder, checkpoints, logs and pictures."""

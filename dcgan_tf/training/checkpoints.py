@@ -1,4 +1,4 @@
-"""Checkpoints: one file each, whole or not there.
+"""Checkpoints: one file each, whole or absent.
 
 A checkpoint is the networks' weights, the optimisers' slots and the step: with the config, all that a run
 needs to go on exactly. The file is NumPy's .npz, so every array carries a checksum, and nothing in it can
@@ -63,7 +63,7 @@ def best_step(folder: Path, frechet: dict[int, float]) -> int | None:
     `frechet` has the distances by steps done, in order: of equals the first is the best.
     """
     saved = set(saved_steps(folder))
-    return min((step for step in frechet if step in saved), key=frechet.get, default=None)
+    return min((step for step in frechet if step in saved), key=frechet.__getitem__, default=None)
 
 
 def prune(folder: Path, step: int, newest: int, keep_multiples_of: int, best: int | None = None) -> None:
@@ -116,7 +116,7 @@ def restore(path: Path, gan: DCGAN) -> None:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, MemoryError):
         raise Unusable("damaged or truncated") from None
-    except Exception as error:  # zlib and NumPy's header parser have errors of their own on flipped bytes
+    except Exception as error:  # damaged bytes raise errors of zlib and of NumPy's header parser too
         raise Unusable(f"damaged ({type(error).__name__})") from None
     arrays.pop("step", None)
     if odd := sorted(wanted.keys() ^ arrays.keys()):

@@ -1,4 +1,4 @@
-"""The pictures of a run: sample grids of a fixed z while it trains, and what is made of them at the end."""
+"""The pictures of a run: sample grids of a fixed z during training, and summaries of them at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong in a run, noticed while it trains: each kind of trouble is told once, with what to try."""
+"""Warnings about a run: the discriminator wins, the images collapse, or they become worse. Each is given once."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ import numpy as np
 
 from dcgan_tf.config import Config
 
-# D's loss where it wins: some 7 % of what it is where D can tell nothing, 1.39 for cross-entropy, 2 for hinge, 0.25 for
-# lsgan. The loss of wgan_gp has no such scale.
+# D's loss below which it wins: about 7 % of its loss where it can tell nothing, which is 1.39 for cross-entropy, 2 for
+# hinge and 0.25 for lsgan. The loss of wgan_gp has no such scale.
 WON = {"non_saturating": 0.1, "saturating": 0.1, "hinge": 0.1, "lsgan": 0.02}
-DECAY = 0.98  # per step, of D's mean loss: single batches swing
-PASSING = 200  # steps: in the first hundred D wins in most runs, and G catches up
-LASTING = 200  # steps on end: longer than the dips of a healthy run
-DRAWS_SOMETHING = 1000  # steps: before, all images are alike because G draws hardly anything (MS-SSIM 0.94 after 300)
+DECAY = 0.98  # per step, of the moving average of D's loss: single batches vary
+PASSING = 200  # steps: D wins the first hundred in most runs, then G catches up
+LASTING = 200  # consecutive steps: longer than D wins in a healthy run
+DRAWS_SOMETHING = 1000  # steps: before, all images are alike because G has learned little (MS-SSIM 0.94 after 300)
 ALIKE = 0.25  # MS-SSIM above that of real images; a healthy run was 0.19 above after 1,000 steps, and falling
-LOOKS_REAL = 0.05  # precision: while no image looks real, a recall of 0 says nothing of how many kinds there are
-WORSE = 1.5  # times the best Fréchet distance: far beyond what it swings from one measurement to the next
-WORSE_ON_END = 3  # measurements
+LOOKS_REAL = 0.05  # precision: while no image looks real, a recall of 0 says nothing about the variety
+WORSE = 1.5  # times the best Fréchet distance: far more than it varies between measurements
+WORSE_ON_END = 3  # consecutive measurements
 
 
 class Health:
-    """Told of every step, it answers with a sentence where something goes wrong, at most one for each kind.
+    """Returns at most one warning per problem.
 
     Args:
       config: the run's.
-      past: `read_metrics` of the steps done before; what was told of them is not told again.
+      past: `read_metrics` of the steps done before; warnings about them are not repeated.
     """
 
     def __init__(self, config: Config, past: dict[str, np.ndarray]):
         self._given = {f"--{name}={value}" for name, value in dataclasses.asdict(config).items()}
         self._won = WON.get(config.loss, -math.inf)
-        self._d_loss, self._low = math.nan, 0  # the mean, and for how many steps on end it has been low
+        self._d_loss, self._low = math.nan, 0  # the moving average, and for how many steps it has been low
         self._measured: list[dict[str, float]] = []
         for row in zip(*past.values()):
             metrics = dict(zip(past, row))
             self.look(int(metrics["step"]) + 1, metrics)
 
     def look(self, done: int, metrics: dict[str, float], real_ms_ssim: float = math.nan) -> list[str]:
-        """The sentences due after `done` steps.
+        """Return the warnings that are due after `done` steps.
 
         Args:
           metrics: of the last step, with the scores of `QuickScores` if they were measured after it.
@@ -55,7 +55,7 @@ class Health:
 
     def _winning(self, done: int, d_loss: float) -> str | None:
         self._d_loss = d_loss if math.isnan(self._d_loss) else DECAY * self._d_loss + (1 - DECAY) * d_loss
-        if self._low == LASTING:  # told before
+        if self._low == LASTING:  # warned before
             return None
         self._low = self._low + 1 if done > PASSING and self._d_loss < self._won else 0
         if self._low < LASTING:

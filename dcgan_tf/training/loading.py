@@ -1,4 +1,4 @@
-"""A trained DCGAN out of a run folder."""
+"""Loading a trained DCGAN from a run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def best(run: RunDirectory) -> tuple[int, float] | None:
 
 
 def load(run: str | Path | None = None, checkpoint: str | int = "last") -> DCGAN:
-    """The DCGAN of a run.
+    """Load the DCGAN of a run.
 
     Args:
       run: its folder; None: the run below `runs/` that was written to last.
@@ -39,13 +39,12 @@ def load_with_step(run: str | Path | None = None, checkpoint: str | int = "last"
     steps = checkpoints.saved_steps(directory.checkpoints)
     if not steps:
         raise UserError(f"{directory.path}: has no checkpoint yet; train it further with `python -m dcgan_tf.train`.")
-    found = best(directory) if checkpoint == "best" else None
-    if checkpoint == "best" and not found:
-        raise UserError(
-            f"--checkpoint=best: no checkpoint of {directory.path} was measured; train it further with "
-            "--evaluate_every=500, or use --checkpoint=last."
-        )
     if checkpoint == "best":
+        if not (found := best(directory)):
+            raise UserError(
+                f"--checkpoint=best: no checkpoint of {directory.path} was measured; train it further with "
+                "--evaluate_every=500, or use --checkpoint=last."
+            )
         checkpoint = str(found[0])
     if checkpoint != "last" and (not checkpoint.isdecimal() or int(checkpoint) not in steps):
         there = f"last{', best' if best(directory) else ''} and the steps {', '.join(map(str, steps))}"

@@ -1,4 +1,4 @@
-"""The training run: from a config to a trained DCGAN, continued wherever it was left."""
+"""The training loop: from a config to a trained DCGAN, continued from the last checkpoint."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from dcgan_tf.training import checkpoints, gallery, loading
 from dcgan_tf.training.health import Health
 from dcgan_tf.training.metrics_log import Records, read_metrics
 from dcgan_tf.training.quality import Quality
-from dcgan_tf.training.run_directory import RunDirectory, opened_for_training
-from dcgan_tf.training.step_log import StepLog, diverged
+from dcgan_tf.training.run_directory import RunDirectory, open_for_training
+from dcgan_tf.training.step_log import StepLog, divergence_error
 from dcgan_tf.training.tensorboard import Events
 
 
 @dataclass(frozen=True)
 class Run:
-    """What became of a run.
+    """The result of training.
 
     Attributes:
       directory: where everything is.
@@ -90,7 +90,7 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
         another worker is gone, not there, or of other settings.
     """
     workers = workers_lib.choose_workers(config)
-    with workers.lost_as_a_sentence():
+    with workers.report_lost_worker():
         return _train(config, Path(run_dir or config.default_run_dir), fresh, workers)
 
 
@@ -115,7 +115,7 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
         if step < last_step:
             step, stopped_by = _follow(gan, packed, workers, step, last_step, per_epoch)
         return Run(RunDirectory(path), gan, step, last_step, [], stopped_by, f"worker {workers.index}")
-    with opened_for_training(path, config, data, fresh) as run:
+    with open_for_training(path, config, data, fresh) as run:
         gan, step = _restored(config, workers, last_step, run)
         stopped_by = None
         if step < last_step:
@@ -128,12 +128,12 @@ def _restored(config: Config, workers: Workers, last: int, run: RunDirectory | N
     """The networks as they are at the chief's newest checkpoint, and the steps it had done; the chief gives its run."""
     with workers.strategy.scope():
         gan = DCGAN(config)
-    step = checkpoints.restore_newest(run.checkpoints, gan) if run else 0
-    if step:
+    step = 0
+    if run and (step := checkpoints.restore_newest(run.checkpoints, gan)):
         say(f"{run.path}: continues at step {step:,}." if step < last else f"{run.path}: all steps are done.")
-    step = workers.everyones(step)[0]
+    step = workers.gather_numbers(step)[0]
     if step:
-        workers.take_from_chief(list(checkpoints.variables(gan).values()))
+        workers.copy_from_chief(list(checkpoints.variables(gan).values()))
     return gan, step
 
 
@@ -145,7 +145,7 @@ def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, work
     goes_on = workers.is_chief and run.config_file.exists() and not fresh
     found_out = workers.is_chief and not goes_on
     precision = run.config().precision if goes_on else fastest_precision() if found_out else "float32"
-    precision = names[workers.everyones(names.index(precision))[0]]
+    precision = names[workers.gather_numbers(names.index(precision))[0]]
     say(f"--precision=auto: {precision}{', the faster one here' if found_out else ''}.")
     return dataclasses.replace(config, precision=precision)
 
@@ -170,10 +170,11 @@ def _train_steps(
             batch = stack_steps(data, done - step)
             log.add(step, train_steps(batch, tf.constant(step, tf.int64)))
 
-            signal = workers.stop(stop.signal)  # once: it may come at any time
+            signal = workers.stop(stop.signal)  # read once: a signal may come at any time
             end_of_epoch = done % per_epoch == 0
             if signal or done in (1, last) or any(done % every == 0 for every in _milestones(config, per_epoch)):
-                log.fetch(evaluate=config.evaluate_every and (done % config.evaluate_every == 0 or done == last))
+                every = config.evaluate_every
+                log.fetch(evaluate=every > 0 and (done % every == 0 or done == last))
             else:
                 log.fetch_if_due()
             if done % config.sample_every == 0 or end_of_epoch or done in (1, last):
@@ -185,13 +186,13 @@ def _train_steps(
                 events.add_image(done - 1, "real_batch", make_grid(real, config.grid_shape[1]))
             is_best = quality.best == done
             if done % config.checkpoint_every == 0 or end_of_epoch or is_best or done == last or signal:
-                # What belongs to the steps before the checkpoint is on the disk before the checkpoint is.
+                # Everything about the steps before a checkpoint is on the disk before the checkpoint is.
                 records.sync()
                 events.flush()
                 try:
                     checkpoints.save(run.checkpoints, gan, done)
                 except checkpoints.NotFinite as name:  # batch norm's variance can overflow before any loss does
-                    raise diverged(str(name), done - 1, run) from None
+                    raise divergence_error(str(name), done - 1, run) from None
                 kept_epochs = per_epoch * config.keep_every_epochs
                 best_saved = checkpoints.best_step(run.checkpoints, quality.frechet)
                 checkpoints.prune(run.checkpoints, done, config.keep_checkpoints, kept_epochs, best_saved)

@@ -1,4 +1,4 @@
-"""`train.log` and `metrics.csv`: a line a step, and cut back to the checkpoint when a run is continued."""
+"""`train.log` and `metrics.csv`: a line a step, cut back to the checkpoint when a run is continued."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ class Records:
 
     def __init__(self, log_file: Path, metrics_file: Path, step: int):
         log = _first_lines(log_file, step)
-        # A run from before there were so many columns goes on with all of them.
+        # A run of an earlier version, which had fewer columns, continues with all of them.
         rows = [row + "," * (len(COLUMNS) - 1 - row.count(",")) for row in _first_lines(metrics_file, step + 1)[1:]]
         metrics = [",".join(COLUMNS), *rows]
         write_text(log_file, "".join(line + "\n" for line in log))
         write_text(metrics_file, "".join(line + "\n" for line in metrics))
-        # Line by line to the system, so that a killed process loses no line it wrote.
-        self._log = open(log_file, "a", encoding="utf-8", buffering=1)
-        self._metrics = open(metrics_file, "a", encoding="utf-8", buffering=1)
+        # Line buffered, so that a killed process loses no line that it wrote.
+        self._log = open(log_file, "a", encoding="utf-8", buffering=1)  # noqa: SIM115  closed by __exit__
+        self._metrics = open(metrics_file, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
 
     def __enter__(self) -> Records:
         return self
 
     def __exit__(self, *_) -> None:
         for file in (self._log, self._metrics):
-            with contextlib.suppress(OSError):  # a line is left over only where writing it failed, and that was said
+            with contextlib.suppress(OSError):  # writing the last line failed, which was reported
                 file.close()
 
     def add(self, step: int, epochs: int, steps_per_epoch: int, seconds: float, metrics: dict[str, float]) -> None:
@@ -53,7 +53,7 @@ class Records:
         """
         epoch, index = divmod(step, steps_per_epoch)
         row = dict.fromkeys(SCORE_NAMES, "") | {"step": step, "epoch": epoch, "time": f"{seconds:.4f}"}
-        row |= {name: as_recorded(value) for name, value in metrics.items()}
+        row |= {name: format_number(value) for name, value in metrics.items()}
         try:
             self._log.write(
                 f"Epoch: [{epoch:2d}/{epochs:2d}] [{index:4d}/{steps_per_epoch:4d}] time: {seconds:.4f}, "
@@ -69,7 +69,7 @@ class Records:
             os.fsync(file.fileno())
 
 
-def as_recorded(value: float) -> str:
+def format_number(value: float) -> str:
     """A number as `metrics.csv` has it: nine digits tell all float32 numbers apart."""
     return f"{value:.9g}"
 
@@ -90,8 +90,8 @@ def read_metrics(path: Path) -> dict[str, np.ndarray]:
 
 def _number(text: str | None) -> float:
     try:
-        return float(text)
-    except (TypeError, ValueError):  # not measured, or damaged
+        return float(text or "")
+    except ValueError:  # not measured, or damaged
         return math.nan
 
 

@@ -1,4 +1,4 @@
-"""How good the generator is while it trains: measured now and then against the images that it learns from."""
+"""Measurements of the generator's quality during training, against its training images."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from dcgan_tf.console import say
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.metrics.comparison import LEAST_IMAGES, QuickScores
-from dcgan_tf.training.metrics_log import as_recorded, frechet_distances
+from dcgan_tf.training.metrics_log import format_number, frechet_distances
 
-SEED = 1 << 31  # added to the run's, which are below it: no sample grid shows the images that are measured
+SEED = 1 << 31  # added to the run's seed, which is below it, so that no sample grid shows measured images
 
 
 class Quality:
@@ -27,13 +27,13 @@ class Quality:
 
     def __init__(self, real: np.ndarray, past: dict[str, np.ndarray]):
         self._real = real
-        self._scores: QuickScores | None = None  # made when it is needed: it takes a second
+        self._scores: QuickScores | None = None  # made when it is needed, as it takes a second
         self.frechet = frechet_distances(past)
 
     @property
     def best(self) -> int | None:
         """The steps done at the least Fréchet distance, the first of equals; None before the first measurement."""
-        return min(self.frechet, key=self.frechet.get, default=None)
+        return min(self.frechet, key=self.frechet.__getitem__, default=None)
 
     @property
     def real_ms_ssim(self) -> float:
@@ -49,9 +49,9 @@ class Quality:
                 say(f"The quality is not measured: {len(self._real)} images are too few, {LEAST_IMAGES} are needed.")
         if not self._scores.count:
             return {}
-        # As the file keeps them: a continued run, which reads them there, must find the same step the best.
+        # Rounded as in the file: a continued run, which reads them there, must choose the same best step.
         scores = {
-            name: float(as_recorded(v)) for name, v in self._scores(lambda n: gan.generate(n, SEED + seed)).items()
+            name: float(format_number(v)) for name, v in self._scores(lambda n: gan.generate(n, SEED + seed)).items()
         }
         self.frechet[done] = scores["frechet"]
         say(

@@ -1,4 +1,4 @@
-"""What the steps returned, brought from TensorFlow and written down: in blocks, so that no step waits for it."""
+"""The metrics of the steps, fetched from the device and written in blocks, so that no step waits for it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from dcgan_tf.training.quality import Quality
 from dcgan_tf.training.run_directory import RunDirectory
 from dcgan_tf.training.tensorboard import SCALARS_EVERY, Events
 
-SECONDS_BETWEEN_FETCHES = 0.1  # to bring a loss here the GPU must have finished its step
+SECONDS_BETWEEN_FETCHES = 0.1  # fetching waits until the GPU has finished the step
 
 
 class StepLog:
-    """Takes the metrics of the steps as TensorFlow returns them, and writes them down when they are fetched.
+    """Collects the metrics of steps as TensorFlow returns them, and writes them when they are fetched.
 
     Steps of a tenth of a second or more, as on a CPU, are fetched one by one.
     """
@@ -63,7 +63,7 @@ class StepLog:
             self.fetch()
 
     def fetch(self, evaluate: bool = False) -> None:
-        """Write down all steps that wait; with `evaluate` the quality after the last of them too.
+        """Write all steps that wait; with `evaluate`, measure the quality after the last one too.
 
         Raises:
           UserError: the disk is full, or a loss is not finite.
@@ -74,7 +74,7 @@ class StepLog:
         for step, row in enumerate(rows, self._first):
             metrics = dict(zip(STEP_NAMES, row))
             if bad := [name for name, value in metrics.items() if not math.isfinite(value)]:
-                raise diverged(", ".join(bad), step, self._run)
+                raise divergence_error(", ".join(bad), step, self._run)
             last = step == self._first + len(rows) - 1
             self._write(step, seconds, metrics, self._quality.measure(self._gan, step + 1) if last and evaluate else {})
         self._started = time.perf_counter()
@@ -95,7 +95,7 @@ class StepLog:
         )
 
 
-def diverged(what: str, step: int, run: RunDirectory) -> UserError:
+def divergence_error(what: str, step: int, run: RunDirectory) -> UserError:
     """The sentence for a step after which `what` is not finite."""
     kept = checkpoints.saved_steps(run.checkpoints)
     last_good = f"the checkpoint of step {kept[-1]:,} is kept" if kept else "there was no checkpoint yet"

@@ -21,7 +21,7 @@ SCALARS_EVERY = 10  # steps; metrics.csv has every step
 
 
 class Events:
-    """Writes scalars, grids and histograms below `folder`; events from `step` on, of an earlier try, are removed.
+    """Writes scalars, grids and histograms below `folder`; events of `step` and later, from an earlier attempt, are removed.
 
     Every method raises a UserError if the disk is full or may not be written.
     """
@@ -64,7 +64,7 @@ class Events:
         self._add_scalars(step, {metric.tag: scores[metric.name] for metric in SCORES})
 
     def _add_scalars(self, step: int, scalars: dict[str, float]) -> None:
-        # As one event: ten times as fast as one after the other.
+        # One event for all is ten times as fast as one for each.
         summary = Summary()
         for tag, value in scalars.items():
             summary.MergeFrom(scalar_pb(tag, value))
@@ -99,7 +99,7 @@ def _sentences(folder: Path) -> Iterator[None]:
 
 
 def _cut(folder: Path, step: int) -> None:
-    """Keep only what was written before `step`: a continued run must not draw its curves twice.
+    """Keep only what was written before `step`, so that a continued run does not draw its curves twice.
 
     Each file is replaced by what is kept of it: killed in between, nothing is lost and nothing is there twice.
     """

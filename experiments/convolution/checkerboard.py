@@ -25,7 +25,6 @@ REAL = "drawn roads"
 
 def checkerboard(options: Options) -> Row:
     """Overlap of the kernels, response to a constant, then the spectra of generated and real (drawn) images."""
-
     maps = {form: overlap(form) for form in FORMS}
     uneven = {form: float(m[4:-4, 4:-4].max() / m[4:-4, 4:-4].min()) for form, m in maps.items()}
     seeds, steps = (1, 20) if options.quick else (options.seeds, 300)

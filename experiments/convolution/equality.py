@@ -20,7 +20,6 @@ LAYERS = {"h0": (64, 3, 64), "h1": (32, 64, 128), "h2": (16, 128, 256), "h3": (8
 
 def im2col(options: Options) -> Row:
     """im2col + GEMM equals the framework's convolution, whatever the stride, padding and dilation; their speeds."""
-
     errors = {}
     for k, stride, padding, dilation in itertools.product(KERNELS, STRIDES, PADDINGS, DILATIONS):
         case = f"kernel {k}, stride {stride}, dilation {dilation}, padding {padding}"
@@ -155,7 +154,6 @@ def _speed_figure(seconds: dict[str, dict[str, list[float]]], batch: int):
 
 def transposed_convolution(options: Options) -> Row:
     """One operation, five ways to it: gradient, transposed matrix, zeros between the inputs, TensorFlow's, ours."""
-
     cases = list(itertools.product((3, 4, 5), STRIDES))
     found = [_ways(k, stride, seed) for k, stride in cases for seed in range(options.seeds)]
     largest = {way: max(f[way] for f in found) for way in found[0]}

@@ -91,7 +91,6 @@ def matrix_side() -> int:
 
 def gpu_name() -> str:
     """What TensorFlow's first GPU is called; empty: there is none."""
-
     from dcgan_tf.backend import tf
 
     gpus = tf.config.list_physical_devices("GPU")

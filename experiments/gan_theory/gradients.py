@@ -73,7 +73,6 @@ def _toy(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]
 
 def _dcgan(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]]]:
     """The same of the article's networks, narrow, at their initial weights; D learns drawn roads."""
-
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.gan.losses import LOSSES as FUNCTIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,14 +26,14 @@ class Players:
     def __init__(self, sizes: tuple[int, ...], seeds: range, part: int, activation: Callable = tf.nn.relu):
         self.activation, self.weights = activation, []
         draws = [np.random.default_rng([seed, part]) for seed in seeds]
-        for n_in, n_out in zip(sizes, sizes[1:]):
+        for n_in, n_out in itertools.pairwise(sizes):
             std = np.sqrt(2.0 / (n_in + n_out))
             kernels = np.stack([std * draw.standard_normal((n_in, n_out)) for draw in draws])
             self.weights.append(keras.Variable(kernels.astype("float32")))
             self.weights.append(keras.Variable(np.zeros((len(draws), 1, n_out), "float32")))
 
     def __call__(self, x):
-        """float [seeds, N, inputs] -> [seeds, N, outputs]."""
+        """Float [seeds, N, inputs] -> [seeds, N, outputs]."""
         last = len(self.weights) // 2 - 1
         for k in range(last + 1):
             x = tf.matmul(x, self.weights[2 * k]) + self.weights[2 * k + 1]

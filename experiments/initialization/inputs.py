@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -133,7 +134,7 @@ def equal_weights(options: Options) -> Row:
     found, curves = {}, {}
     rng = np.random.default_rng(0)
     for kind in ("zero", "constant 0.01", "N(0, 1/n)"):
-        shapes = list(zip(sizes, sizes[1:]))
+        shapes = list(itertools.pairwise(sizes))
         if kind.startswith("N"):
             weights = [rng.standard_normal(shape) / math.sqrt(shape[0]) for shape in shapes]
         else:

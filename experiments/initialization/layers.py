@@ -51,7 +51,6 @@ def gains(kind: str, size: int, stride: int, initializer) -> tuple[float, float]
 
 def convolution_fans(options: Options) -> Row:
     """With weights of variance 1 the gains are the fans; then what Keras's He weights make of them."""
-
     from dcgan_tf.backend import keras
 
     found, worst, spread = {}, 0.0, 0.0

@@ -7,6 +7,7 @@ al. 2015).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ def measured(scheme: str, activation: str, widths: list[int], seed: int) -> tupl
     rng, function = np.random.default_rng(seed), ACTIVATIONS[activation]
     x, layers = rng.standard_normal((widths[0], INPUTS)), []
     signal = [np.mean(x**2)]
-    for n_in, n_out in zip(widths, widths[1:]):
+    for n_in, n_out in itertools.pairwise(widths):
         w = weights(scheme, n_in, n_out, rng)
         z = w @ x
         x = function.value(z)
@@ -106,7 +107,7 @@ def formula(scheme: str, activation: str, widths: list[int]) -> tuple[np.ndarray
     """What `measured` tends to as the layers become wide."""
     variance, function = VARIANCES[scheme][0], ACTIVATIONS[activation]
     signal, shares = [1.0], []
-    for n_in, n_out in zip(widths, widths[1:]):
+    for n_in, n_out in itertools.pairwise(widths):
         q = n_in * variance(n_in, n_out) * signal[-1]  # of what goes into the activation
         z = math.sqrt(q) * _POINTS
         signal.append(float(np.sum(function.value(z) ** 2 * _DENSITY)))

@@ -49,14 +49,14 @@ def damaged(kind: str, strength: float, fresh: np.ndarray, copied: np.ndarray, d
 def measure(images: np.ndarray, count: int, seed: int) -> dict:
     """All metrics for every damage: {kind: [{metric: {value, spread}} for each strength]}."""
     from dcgan_tf.console import Progress
-    from dcgan_tf.evaluation.sets import shuffled
+    from dcgan_tf.evaluation.sets import draw_rows
     from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
     from dcgan_tf.metrics.memorisation import nearest
     from dcgan_tf.metrics.results import HALVES
 
     network = RandomFeatures()
-    training, fresh, unseen = (images[np.sort(rows)] for rows in np.split(shuffled(len(images), 3 * count, seed), 3))
+    training, fresh, unseen = (images[np.sort(rows)] for rows in np.split(draw_rows(len(images), 3 * count, seed), 3))
 
     def sample(x: np.ndarray) -> Sample:
         return Sample(x, extract(network, x), nearest(x, training).distance)

@@ -36,7 +36,7 @@ def measure() -> tuple[dict[str, dict], int]:
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.distributed.replicas import compile_train_step
-    from dcgan_tf.evaluation.sets import shuffled
+    from dcgan_tf.evaluation.sets import draw_rows
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
@@ -53,7 +53,7 @@ def measure() -> tuple[dict[str, dict], int]:
     def sample(images: np.ndarray) -> Sample:
         return Sample(images, extract(network, images), nearest(images, training).distance)
 
-    reference = sample(training[np.sort(shuffled(len(training), count, FLAGS.seed))])
+    reference = sample(training[np.sort(draw_rows(len(training), count, FLAGS.seed))])
     held_out = sample(packed.held_out)
     gan, done, results = DCGAN(config), 0, {}
     train_step, data = compile_train_step(gan), Batch.unlabelled(training)

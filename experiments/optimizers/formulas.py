@@ -89,7 +89,6 @@ def by_framework(optimizer: keras.optimizers.Optimizer, w: np.ndarray, gradient:
 
 def optimizer_formulas(options: Options) -> Row:
     """The source's formulas beside the framework's optimisers; then where Keras's own defaults and epsilon differ."""
-
     steps, seeds = (20, 1) if options.quick else (100, options.seeds)
     runs = {name: [difference(name, steps, seed) for seed in range(seeds)] for name in NAMES}
     worst = {name: float(np.max(values)) for name, values in runs.items()}

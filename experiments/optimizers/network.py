@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from dcgan_tf.backend import keras, tf
@@ -82,6 +84,6 @@ def initial_weights(seed: int) -> list[np.ndarray]:
     """He initial weights and zero biases: float64 [n, m], [1, m] for each layer."""
     draw = np.random.default_rng([seed, 0])
     weights = []
-    for n, m in zip(SIZES, SIZES[1:]):
+    for n, m in itertools.pairwise(SIZES):
         weights += [draw.normal(0, np.sqrt(2 / n), (n, m)), np.zeros((1, m))]
     return weights

@@ -39,7 +39,6 @@ def trajectory(name: str, rate: float) -> np.ndarray:
 
 def optimizer_paths(options: Options) -> Row:
     """Surface, field and trajectories, and what the source says of them in numbers. No chance in it."""
-
     paths = {name: trajectory(name, RATES[name]) for name in NAMES}
     formula = {
         name: np.array([w for _, w in zip(range(STEPS), by_formula(name, RATES[name], START, gradient))])

@@ -34,7 +34,6 @@ SIZES = {"g_width": 32, "d_width": 32, "batch_size": 64}
 
 def overhead(turns: int) -> dict[str, list[float]]:
     """A step's time over that of a network without a strategy, a ratio a turn: a second such one's, one replica's."""
-
     import numpy as np
 
     from dcgan_tf.backend import tf

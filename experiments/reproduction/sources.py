@@ -161,7 +161,7 @@ SOURCES: dict[str, Source] = {
         "python -m dcgan_tf.inpaint --loss=slides",
         (
             "tests/inpainting/test_completing.py::test_the_objective_is_its_formula",
-            "tests/inpainting/test_completing.py::test_what_the_generator_drew_is_found_again",
+            "tests/inpainting/test_completing.py::test_the_z_of_a_generated_image_is_found_again",
         ),
     ),
     "B3": Source("optimal D", "p_data / (p_data + p_g)"),

@@ -22,7 +22,7 @@ def test_nothing_crashes_and_every_file_is_counted(found):
 
 
 def test_memory_is_bounded(found):
-    """A single one of the huge images would take 12 GB, and the files are a hundredth of this."""
+    """One of the huge images alone would take 12 GB."""
     assert found["peak_mb"] < 600
 
 
@@ -41,7 +41,7 @@ def test_pipes_devices_and_loops_are_left_out_and_strange_names_are_read(found):
     assert found["kinds"]["strange name"]["left out"] == 0
 
 
-def test_the_generator_draws_what_it_says():
+def test_the_generator_makes_the_damage_it_names():
     rng = np.random.default_rng(0)
     for kind in damaged_images.KINDS:
         data, _ = damaged_images.drawn(kind, rng)

@@ -1,4 +1,4 @@
-"""Large sets: the same pixels by processes as by threads, and parts that a stopped packing finds again."""
+"""Decoding: processes and threads give the same pixels, and an interrupted packing finds its parts again."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ COUNT = 50
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
-    """Flat images, image n of the colour n, two of them damaged; parts of 8."""
+    """Uniform images, image n of colour n, two of them damaged; parts of 8."""
     monkeypatch.setattr(decoding, "PART", 8)
     monkeypatch.setattr(decoding, "MANY", 16)
     for n in range(COUNT):
@@ -42,7 +42,7 @@ def colours(pairs):
 EXPECTED = [(f"{n}.png", "not an image" if n in (3, 40) else n) for n in range(COUNT)]
 
 
-def test_processes_and_threads_give_the_same_in_order(tmp_path, images):
+def test_processes_and_threads_give_the_same_images_in_order(tmp_path, images):
     by_threads = list(decoding._decode_by_threads(images, FORM, Progress("x", COUNT)))
     by_processes = list(decoding.decode(images, FORM, tmp_path / "parts"))
     assert colours(by_threads) == colours(by_processes) == EXPECTED
@@ -52,7 +52,7 @@ def test_processes_and_threads_give_the_same_in_order(tmp_path, images):
             assert b.shape == (32, 32, 3) and b.dtype == np.uint8
 
 
-def test_parts_that_are_whole_are_not_decoded_again_and_others_are(tmp_path, images):
+def test_only_damaged_or_missing_parts_are_decoded_again(tmp_path, images):
     parts = tmp_path / "parts"
     list(decoding.decode(images, FORM, parts))
     before = {path.name: path.stat().st_mtime_ns for path in parts.iterdir()}
@@ -61,7 +61,7 @@ def test_parts_that_are_whole_are_not_decoded_again_and_others_are(tmp_path, ima
     (parts / damaged[0]).write_bytes((parts / damaged[0]).read_bytes()[:100])
     (parts / damaged[1]).write_text("{")
     (parts / damaged[2]).unlink()
-    (parts / damaged[3]).write_text("{}")  # as if all of them were whole
+    (parts / damaged[3]).write_text("{}")  # says that none was left out
     assert colours(decoding.decode(images, FORM, parts)) == EXPECTED
     after = {path.name: path.stat().st_mtime_ns for path in parts.iterdir()}
     anew = {name[:6] for name in after if after[name] != before[name]}
@@ -73,7 +73,7 @@ def test_parts_that_another_process_removed_are_decoded_here(tmp_path, images, m
     assert colours(decoding.decode(images, FORM, tmp_path / "parts")) == EXPECTED
 
 
-def test_a_part_that_cannot_be_written_is_a_sentence(tmp_path, images):
+def test_a_part_that_cannot_be_written_is_a_user_error(tmp_path, images):
     (tmp_path / "parts").write_text("a file")
     with pytest.raises(UserError, match="a file stands where a folder is needed"):
         list(decoding.decode(images, FORM, tmp_path / "parts"))
@@ -93,7 +93,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_packing_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
+def test_a_killed_packing_continues_and_gives_the_same_pack_as_an_undisturbed_one(tmp_path):
     (tmp_path / "a" / "images").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for n in range(1200):
@@ -117,10 +117,10 @@ def test_a_killed_packing_goes_on_and_ends_as_an_undisturbed_one(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = {path.name: path.stat().st_mtime_ns for path in cache.glob(".*.parts/*.json")}
-    assert kept and not list(cache.glob("*.json"))  # no manifest: there is no pack
+    assert kept and not list(cache.glob("*.json"))  # without a manifest there is no pack
     again = subprocess.Popen(
         [*command, str(tmp_path / "b")], env=environment, stdout=subprocess.PIPE, text=True
-    )  # it removes the parts at its end: they are looked at on the way
+    )  # it removes the parts at the end, so they are observed meanwhile
     seen = {}
     while again.poll() is None:
         for path in cache.glob(".*.parts/*.json"):

@@ -28,7 +28,7 @@ CONTENT = random.Random(0).randbytes(3_000_000)
 OTHER = random.Random(1).randbytes(3_000_000)
 
 
-# A server that misbehaves as told
+# A server with faults that a test can choose
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -71,17 +71,17 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.content, self.content_type, self.status = CONTENT, "application/zip", 200
         self.validators = {"ETag": '"one"'}
-        self.extra = {}  # more headers
-        self.ranges = True  # whether it knows Range
+        self.extra = {}  # additional headers
+        self.ranges = True  # whether it supports Range
         self.heeds_if_range = True
         self.announces = True  # whether it sends Content-Length
-        self.shift = 0  # a lie about where the range begins
-        self.cuts = []  # per request: after how many bytes the connection ends; None: at the end
+        self.shift = 0  # error in the announced start of the range
+        self.cuts = []  # for each request: bytes until the connection is cut; None: it is not
         self.log = []
         self.url = f"http://127.0.0.1:{self.server_port}/archive.zip"
 
     def handle_error(self, *_):
-        """A client that hangs up, as some tests want it, is no news."""
+        """Print nothing: in some tests the client hangs up."""
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def target(tmp_path):
 
 
 def interrupted(server, target, at=1_000_000):
-    """Leave a part of `at` bytes, as a call leaves it whose tries were all used up."""
+    """Leave a part of `at` bytes, as a call does whose tries have all failed."""
     server.cuts = [at, *[0] * (download.TRIES - 1)]
     with pytest.raises(UserError, match="the same command continues"):
         fetch(server.url, target)
@@ -140,7 +140,7 @@ def test_fetch_of_an_empty_file(server, target):
     assert fetch(server.url, target).read_bytes() == b""
 
 
-def test_fetch_leaves_a_whole_target_alone(server, target):
+def test_fetch_leaves_an_existing_target_alone(server, target):
     target.parent.mkdir()
     target.write_bytes(b"mine")
     fetch(server.url, target)
@@ -168,7 +168,7 @@ def test_fetch_shows_its_progress_in_bytes(server, target, monkeypatch):
 # fetch: resuming
 
 
-def test_a_cut_connection_goes_on_at_the_offset(server, target):
+def test_after_a_cut_connection_the_download_continues_at_the_offset(server, target):
     server.cuts = [1_000_000, 500_000]
     assert fetch(server.url, target).read_bytes() == CONTENT
     assert [(entry.range, entry.if_range, entry.status) for entry in server.log] == [
@@ -199,7 +199,7 @@ def test_an_interrupt_by_the_user_keeps_the_part(server, target, monkeypatch):
     assert [entry.range for entry in server.log] == [f"bytes={kept}-"]
 
 
-def test_last_modified_serves_where_the_tag_is_weak(server, target):
+def test_last_modified_is_used_where_the_etag_is_weak(server, target):
     server.validators = {"ETag": 'W/"one"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
     interrupted(server, target)
     fetch(server.url, target)
@@ -237,7 +237,7 @@ def test_another_length_under_the_same_tag_is_not_appended(server, target):
     assert fetch(server.url, target).read_bytes() == OTHER + b"more"
 
 
-def test_the_part_of_another_address_is_not_continued(server, target):
+def test_the_part_of_another_url_is_not_continued(server, target):
     interrupted(server, target)
     server.content = OTHER
     assert fetch(server.url + "?other", target).read_bytes() == OTHER
@@ -275,7 +275,7 @@ def test_416_for_a_part_that_is_too_long_starts_over(server, target):
     assert [entry.status for entry in server.log] == [416, 200]
 
 
-def test_tries_end_with_an_error_and_the_part_stays(server, target):
+def test_after_the_last_try_there_is_an_error_and_the_part_stays(server, target):
     server.cuts = [100_000] * 99
     with pytest.raises(UserError, match=r"failed 5 times \(it ended at 500,000 of 3,000,000 bytes\).*continues"):
         fetch(server.url, target)
@@ -314,7 +314,7 @@ def test_sha256_holds_for_a_resumed_file(server, target):
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503])
-def test_an_http_error_is_said_and_keeps_the_part(server, target, status):
+def test_an_http_error_is_reported_and_keeps_the_part(server, target, status):
     interrupted(server, target)
     server.status = status
     with pytest.raises(UserError, match=f"answers {status} .*browser and put it at {re.escape(str(target))}"):
@@ -338,14 +338,14 @@ def test_a_web_page_is_not_taken_for_the_file(server, target, begun):
     assert part(target).exists() is begun
 
 
-def test_nobody_listening(server, target):
+def test_a_refused_connection_is_a_user_error(server, target):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # taken, but not listening: connections are refused
+        unused.bind(("127.0.0.1", 0))  # bound, but not listening: connections are refused
         with pytest.raises(UserError, match=r"failed 5 times \(.*refused.*\): check the connection"):
             fetch(f"http://127.0.0.1:{unused.getsockname()[1]}/a.zip", target)
 
 
-def test_a_server_that_falls_silent(server, target, monkeypatch):
+def test_a_server_that_stops_sending_is_a_user_error(server, target, monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT", 0.1)
     monkeypatch.setattr(download, "TRIES", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(UserError, match="timed out"):
@@ -353,18 +353,18 @@ def test_a_server_that_falls_silent(server, target, monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["archive.zip", "file:///etc/passwd", "ftp://127.0.0.1/a.zip"])
-def test_an_address_of_another_kind(target, url):
+def test_a_url_of_another_scheme_is_a_user_error(target, url):
     with pytest.raises(UserError, match="must begin with http"):
         fetch(url, target)
 
 
-def test_an_impossible_address(target, monkeypatch):
+def test_an_impossible_url_is_a_user_error(target, monkeypatch):
     monkeypatch.setattr(download, "PAUSE", 0.0)
     with pytest.raises(UserError):
         fetch("http://127.0.0.1:1/a b.zip", target)
 
 
-def test_no_room_is_said_before_the_download(server, target, monkeypatch):
+def test_a_full_disk_is_reported_before_the_download(server, target, monkeypatch):
     interrupted(server, target)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: types.SimpleNamespace(free=1_999_999))
     with pytest.raises(UserError, match=rf"{re.escape(str(target))}.*0.00 GB are needed"):
@@ -374,14 +374,14 @@ def test_no_room_is_said_before_the_download(server, target, monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
-def test_a_disk_that_fills_up(server, target):
+def test_a_disk_that_becomes_full_is_a_user_error(server, target):
     target.parent.mkdir()
     part(target).symlink_to("/dev/full")  # a real ENOSPC
     with pytest.raises(UserError, match=rf"{re.escape(str(target))} \({os.strerror(errno.ENOSPC)}\): make room"):
         fetch(server.url, target)
 
 
-def test_a_folder_that_cannot_be_made(server, tmp_path):
+def test_a_folder_that_cannot_be_made_is_a_user_error(server, tmp_path):
     (tmp_path / "data").write_text("a file")
     with pytest.raises(UserError, match=r"Cannot write .*archive.zip"):
         fetch(server.url, tmp_path / "data" / "archive.zip")
@@ -392,7 +392,7 @@ def test_a_folder_that_cannot_be_made(server, tmp_path):
 
 @pytest.fixture
 def google_drive(server, monkeypatch):
-    """The real gdown and requests; only the sending adapter exchanges the host for the local server."""
+    """The real gdown and requests; only the adapter that sends replaces the host by the local server."""
     requests = pytest.importorskip("requests")
     pytest.importorskip("gdown")
     send = requests.adapters.HTTPAdapter.send
@@ -419,7 +419,7 @@ def test_google_drive_downloads(google_drive, target):
     assert len(google_drive.log) == 1
 
 
-def test_google_drive_follows_the_warning_about_viruses(google_drive, target):
+def test_google_drive_confirms_the_virus_warning(google_drive, target):
     page = b"""<form id="download-form" action="https://drive.usercontent.google.com/download">
     <input type="hidden" name="id" value="abc"><input type="hidden" name="confirm" value="t"></form>"""
     file = Handler.do_GET
@@ -438,7 +438,7 @@ def test_google_drive_follows_the_warning_about_viruses(google_drive, target):
     assert fetch_from_google_drive("abc", target).read_bytes() == CONTENT
 
 
-def test_google_drive_goes_on_after_a_cut(google_drive, target):
+def test_google_drive_continues_after_a_cut(google_drive, target):
     google_drive.cuts = [1_000_000]
     assert fetch_from_google_drive("abc", target).read_bytes() == CONTENT
     begin = int(google_drive.log[1].range[len("bytes=") : -1])
@@ -452,7 +452,7 @@ def test_google_drive_resumes_in_a_later_call(google_drive, target):
     assert not target.exists()
     (kept,) = (path.stat().st_size for path in target.parent.iterdir())
     google_drive.log.clear()
-    google_drive.cuts = [0]  # the answer to the first question, which gdown does not read
+    google_drive.cuts = [0]  # the first response, which gdown does not read
     assert fetch_from_google_drive("abc", target).read_bytes() == CONTENT
     assert google_drive.log[-1].range == f"bytes={kept}-"
     assert kept > 0

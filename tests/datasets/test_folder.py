@@ -1,4 +1,4 @@
-"""Folders as people have them: deep, mixed, with links, pipes and names that are no text."""
+"""Folders of images: deep, mixed, with links, pipes and names that are not valid text."""
 
 import os
 import subprocess
@@ -24,21 +24,21 @@ def found(folder, cache="/nowhere"):
     return [image.name for image in listing.images], listing.left_out
 
 
-def test_files_at_any_depth_folder_by_folder_in_the_order_of_names(tmp_path):
+def test_files_at_any_depth_are_sorted_by_folder_and_name(tmp_path):
     make(tmp_path, "b.jpg", "a/2.png", "a/1.png", "a/deep/er/0.gif", "c/0.bmp", "no ending", "a.webp")
     names, left_out = found(tmp_path)
     assert names == ["a.webp", "b.jpg", "no ending", "a/1.png", "a/2.png", "a/deep/er/0.gif", "c/0.bmp"]
     assert left_out == {}
 
 
-def test_an_image_is_known_by_its_name_and_its_path(tmp_path):
+def test_an_image_has_its_name_in_the_set_and_its_path(tmp_path):
     make(tmp_path, "a/1.png")
     (image,) = find(tmp_path, Path("/nowhere")).images
     assert Path(image.path) == tmp_path / "a/1.png"
     assert (image.name, image.angle, image.time) == ("a/1.png", None, None)
 
 
-def test_what_is_hidden_is_left_out_and_said(tmp_path):
+def test_hidden_files_and_folders_are_left_out_and_counted(tmp_path):
     make(tmp_path, "1.jpg", ".DS_Store", "a/._2.jpg", ".git/config", "a/.thumbnails/3.jpg")
     names, left_out = found(tmp_path)
     assert names == ["1.jpg"]
@@ -50,7 +50,7 @@ def test_what_is_hidden_is_left_out_and_said(tmp_path):
     }
 
 
-def test_a_folder_that_has_the_name_of_an_image_is_a_folder(tmp_path):
+def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
     make(tmp_path, "1.jpg/2.jpg")
     (tmp_path / "empty.jpg").mkdir()
     assert found(tmp_path) == (["1.jpg/2.jpg"], {})
@@ -78,7 +78,7 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
 
 def test_pipes_broken_links_and_links_to_themselves_are_left_out(tmp_path):
     make(tmp_path, "1.jpg")
-    os.mkfifo(tmp_path / "pipe.jpg")  # opening it would wait for ever
+    os.mkfifo(tmp_path / "pipe.jpg")  # opening it would block forever
     (tmp_path / "broken.jpg").symlink_to("gone.jpg")
     (tmp_path / "itself.jpg").symlink_to("itself.jpg")
     (tmp_path / "device.jpg").symlink_to("/dev/zero")
@@ -87,7 +87,7 @@ def test_pipes_broken_links_and_links_to_themselves_are_left_out(tmp_path):
     assert left_out == dict.fromkeys(["pipe.jpg", "broken.jpg", "itself.jpg", "device.jpg"], "not a regular file")
 
 
-def test_names_with_newlines_and_bytes_that_are_no_text(tmp_path):
+def test_names_with_newlines_and_invalid_bytes(tmp_path):
     raw = [b"new\nline.jpg", b"latin-\xe9.jpg", b"\xff\xfe.png", "münchen 東京.jpg".encode()]
     for name in raw:
         with open(os.path.join(os.fsencode(tmp_path), name), "wb"):
@@ -98,7 +98,7 @@ def test_names_with_newlines_and_bytes_that_are_no_text(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["missing", "a file", "empty", "only hidden"])
-def test_no_images_is_a_sentence_that_says_where(tmp_path, state):
+def test_a_folder_without_images_is_a_user_error_that_names_it(tmp_path, state):
     folder = tmp_path / "images"
     if state == "a file":
         folder.write_bytes(b"")
@@ -111,13 +111,13 @@ def test_no_images_is_a_sentence_that_says_where(tmp_path, state):
     assert str(folder) in str(error.value) and "--data_dir" in str(error.value)
 
 
-def test_the_packed_set_is_no_part_of_the_images(tmp_path):
+def test_the_cache_is_not_part_of_the_images(tmp_path):
     make(tmp_path, "1.jpg", "data/packed/folder-64px-0.npy", "data/2.jpg")
     names, left_out = found(tmp_path, tmp_path / "data" / ".." / "data" / "packed")
     assert (names, left_out) == (["1.jpg", "data/2.jpg"], {})
 
 
-def test_the_packed_set_may_not_be_kept_among_the_images(tmp_path):
+def test_the_cache_may_not_be_the_folder_of_the_images(tmp_path):
     make(tmp_path, "1.jpg")
     with pytest.raises(UserError, match=r"^--cache_dir="):
         find(tmp_path, tmp_path / ".")
@@ -135,7 +135,7 @@ print([image.name for image in listing.images], listing.left_out)
 
 
 def test_a_folder_that_may_not_be_read_is_left_out_and_said():
-    with tempfile.TemporaryDirectory() as place:  # tmp_path may be entered by its owner alone
+    with tempfile.TemporaryDirectory() as place:  # only its owner may enter tmp_path
         folder = Path(place)
         make(folder, "1.jpg", "locked/2.jpg")
         folder.chmod(0o755)

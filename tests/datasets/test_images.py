@@ -1,4 +1,4 @@
-"""One image file in, one uint8 array out; every expected value from NumPy, a closed form or the format's definition."""
+"""Loading one image file; expected values come from NumPy, a closed form or the definition of the format."""
 
 import io
 import struct
@@ -29,7 +29,7 @@ def encoded(image, format, **options):
 
 
 def coordinates(height, width):
-    """Every pixel tells where it is: red its column, green its row."""
+    """An image whose red is the column and whose green is the row of each pixel."""
     rows, columns = np.mgrid[:height, :width]
     return np.stack([columns % 256, rows % 256, columns // 256], axis=-1).astype(np.uint8)
 
@@ -38,7 +38,7 @@ def noise(height=96, width=96):
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-# What part is used
+# Crops
 
 
 @pytest.mark.parametrize("height, width, side", [(256, 455, 108), (120, 160, 64), (121, 161, 64), (65, 64, 64)])
@@ -57,15 +57,15 @@ def test_square_is_the_largest_central_one(tmp_path, height, width):
     np.testing.assert_array_equal(got, picture[top : top + 64, left : left + 64])
 
 
-def test_none_squashes_all_of_it(tmp_path):
+def test_none_resizes_the_whole_image(tmp_path):
     got = load(written(tmp_path, Image.fromarray(coordinates(64, 192))), 64, "none", 3).astype(float)
-    # A symmetric filter leaves a ramp a ramp: the centre of new column i lies at old column 3 i + 1.
+    # A symmetric filter keeps a ramp: the centre of new column i is at old column 3 i + 1.
     inner = slice(3, -3)
     np.testing.assert_allclose(got[:, inner, 0], np.tile(3 * np.arange(64) + 1, (64, 1))[:, inner], atol=1)
     np.testing.assert_array_equal(got[:, :, 1], np.tile(np.arange(64)[:, None], 64))
 
 
-def test_nothing_outside_the_crop_shines_in(tmp_path):
+def test_pixels_outside_the_crop_have_no_influence(tmp_path):
     picture = np.full((256, 455, 3), 255, np.uint8)
     picture[74:182, 173:281] = 0
     assert load(written(tmp_path, Image.fromarray(picture)), 64, "108", 3).max() == 0
@@ -83,11 +83,11 @@ def test_a_single_pixel_fills_the_image(tmp_path):
     np.testing.assert_array_equal(got, np.broadcast_to(COLOUR, (32, 32, 3)))
 
 
-# How it is resized
+# Resizing
 
 
 def keys_bicubic(signal, size):
-    """Rows resized with Keys' cubic (1981, a = -1/2), widened by the scale so that it is its own low-pass."""
+    """Resize rows with Keys' cubic (1981, a = -1/2), stretched by the scale so that it is also the low-pass filter."""
     length = len(signal)
     scale = length / size
     distance = np.abs((np.arange(length) + 0.5 - (np.arange(size)[:, None] + 0.5) * scale) / scale)
@@ -99,7 +99,7 @@ def keys_bicubic(signal, size):
 
 @pytest.mark.parametrize("side, size", [(108, 64), (256, 64), (100, 32)])
 def test_resizing_is_the_antialiased_bicubic_of_keys(tmp_path, side, size):
-    picture = np.asarray(noise(side, side)) // 2 + 64  # no overshoot leaves 0..255: nothing is clipped on the way
+    picture = np.asarray(noise(side, side)) // 2 + 64  # overshoots stay within 0..255, so nothing is clipped
     got = load(written(tmp_path, Image.fromarray(picture)), size, "square", 3)
     for channel in range(3):
         expected = keys_bicubic(keys_bicubic(picture[..., channel].astype(float), size).T, size).T
@@ -111,7 +111,7 @@ def test_a_fine_checkerboard_becomes_flat_grey(tmp_path):
     board = (np.indices((256, 256)).sum(0) % 2 * 255).astype(np.uint8)
     got = load(written(tmp_path, Image.fromarray(board)), 64, "square", 3).astype(float)
     np.testing.assert_allclose(got[1:-1, 1:-1], 127.5, atol=1)
-    np.testing.assert_allclose(got, 127.5, atol=8)  # at the edges the filter has less to average
+    np.testing.assert_allclose(got, 127.5, atol=8)  # at the edges the filter averages fewer pixels
 
 
 def test_a_slow_wave_keeps_its_shape(tmp_path):
@@ -153,7 +153,7 @@ UNIFORM = {
 
 @pytest.mark.parametrize("kind", UNIFORM)
 @pytest.mark.parametrize("name", ["image", "image.jpg"])
-def test_one_colour_stays_that_colour_whatever_the_format_and_the_name(tmp_path, kind, name):
+def test_a_uniform_colour_is_kept_in_every_format_under_any_name(tmp_path, kind, name):
     mode, format, options, expected, tolerance = UNIFORM[kind]
     path = written(tmp_path, flat(mode), name, format=format, **options)
     got = load(path, 32, "square", 3)
@@ -175,13 +175,13 @@ def test_black_and_white(tmp_path):
     np.testing.assert_array_equal(got[..., 0], picture * 255)
 
 
-def test_partial_transparency_is_laid_on_white(tmp_path):
+def test_partial_transparency_is_composited_on_white(tmp_path):
     got = load(written(tmp_path, Image.new("RGBA", (32, 32), (*COLOUR, 64))), 32, "square", 3)
     expected = np.array(COLOUR) * 64 / 255 + 255 * (1 - 64 / 255)
     np.testing.assert_allclose(got, np.broadcast_to(expected, (32, 32, 3)), atol=1)
 
 
-def test_grey_transparency_is_laid_on_white(tmp_path):
+def test_grey_with_transparency_is_composited_on_white(tmp_path):
     got = load(written(tmp_path, Image.new("LA", (32, 32), (100, 51))), 32, "square", 1)
     np.testing.assert_allclose(got, 100 * 0.2 + 255 * 0.8, atol=1)
 
@@ -191,7 +191,7 @@ def test_grey_transparency_is_laid_on_white(tmp_path):
     [("GIF", 1), ("PNG", 1), ("PNG", bytes([255, 0, 255]))],
     ids=["GIF's index", "PNG's index", "PNG's alpha of each"],
 )
-def test_a_palettes_transparent_colour_is_white(tmp_path, format, transparency):
+def test_the_transparent_colour_of_a_palette_becomes_white(tmp_path, format, transparency):
     picture = np.zeros((32, 32), np.uint8)
     picture[:, 16:] = 1
     image = Image.fromarray(picture)
@@ -202,7 +202,7 @@ def test_a_palettes_transparent_colour_is_white(tmp_path, format, transparency):
 
 
 @pytest.mark.parametrize("mode, key", [("RGB", (10, 20, 30)), ("L", 77)])
-def test_the_one_colour_that_a_png_calls_transparent_is_white(tmp_path, mode, key):
+def test_the_transparent_colour_of_a_png_becomes_white(tmp_path, mode, key):
     image = Image.new(mode, (32, 32), key)
     image.putpixel((0, 0), 0)
     got = load(written(tmp_path, image, transparency=key), 32, "square", 3)
@@ -248,14 +248,14 @@ def test_an_animation_gives_its_first_frame(tmp_path):
     np.testing.assert_array_equal(load(path, 32, "square", 3), np.broadcast_to(COLOUR, (32, 32, 3)))
 
 
-def test_grey_is_the_luma_of_television(tmp_path):
+def test_grey_is_the_luma_of_bt_601(tmp_path):
     picture = np.asarray(noise(32, 32))
     got = load(written(tmp_path, Image.fromarray(picture)), 32, "square", 1)
     assert got.shape == (32, 32, 1) and got.dtype == np.uint8
     np.testing.assert_allclose(got[..., 0], picture @ [0.299, 0.587, 0.114], atol=1)
 
 
-# Orientation: TIFF 6.0, tag 274, as what the viewer sees of the stored rows and columns
+# Orientation (TIFF 6.0, tag 274): how stored rows and columns appear to the viewer
 
 UPRIGHT = {
     1: lambda stored: stored,
@@ -272,7 +272,7 @@ UPRIGHT = {
 @pytest.mark.parametrize("orientation", UPRIGHT)
 @pytest.mark.parametrize("format, tolerance", [("PNG", 0), ("JPEG", 3), ("TIFF", 0), ("WEBP", 0)])
 def test_the_image_is_turned_upright_before_it_is_cropped(tmp_path, orientation, format, tolerance):
-    stored = coordinates(32, 64) * 4  # not square: a wrong turn crops another part
+    stored = coordinates(32, 64) * 4  # not square, so a wrong orientation crops another part
     exif = Image.Exif()
     exif[274] = orientation
     options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {"lossless": True} if format == "WEBP" else {}
@@ -288,17 +288,17 @@ def with_exif(jpeg, body):
     return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow says that the metadata are odd; packing keeps that back
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about odd metadata; packing suppresses that
 @pytest.mark.parametrize(
     "entry",
     [
         struct.pack("<HHII", 0x010E, 11, 1, 0x3F800000),  # a description that is a float
-        struct.pack("<HHII", 0x9000, 12, 1000, 60000),  # a version far behind the end
-        struct.pack("<HHII", 0xA005, 7, 4, 0xFFFFFFFF),  # a folder that begins nowhere
+        struct.pack("<HHII", 0x9000, 12, 1000, 60000),  # a version whose offset is past the end of the file
+        struct.pack("<HHII", 0xA005, 7, 4, 0xFFFFFFFF),  # a directory whose offset is invalid
         struct.pack("<HHII", 0x0128, 2, 4, 0x41414141),  # a unit that is text
     ],
 )
-def test_odd_metadata_do_not_cost_the_image_or_its_orientation(tmp_path, entry):
+def test_images_with_odd_metadata_are_loaded_with_their_orientation(tmp_path, entry):
     stored = np.zeros((64, 64, 3), np.uint8)
     stored[:16] = 255  # the first row is the right side (orientation 6)
     orientation = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
@@ -312,13 +312,13 @@ def test_odd_metadata_do_not_cost_the_image_or_its_orientation(tmp_path, entry):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("body", [b"", b"garbage", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff"])
-def test_metadata_that_are_none_do_not_cost_the_image(tmp_path, body):
+def test_images_with_invalid_metadata_are_loaded(tmp_path, body):
     path = tmp_path / "odd.jpg"
     path.write_bytes(with_exif(encoded(flat("RGB"), "JPEG", quality=95), body))
     np.testing.assert_allclose(load(str(path), 32, "square", 3).mean((0, 1)), COLOUR, atol=2)
 
 
-# What is no image
+# Files that are not images
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -359,20 +359,20 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpa
     ],
 )
 @pytest.mark.parametrize("name", ["image.jpg", "image.png", "image.eps", "image"])
-def test_the_reason_says_what_it_is_instead(tmp_path, data, reason, name):
+def test_the_reason_names_the_problem(tmp_path, data, reason, name):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(BadImage, match=f"^{reason}$"):
         load(str(tmp_path / name), 32, "square", 3)
 
 
-def test_a_file_that_is_gone_and_a_folder_are_left_out(tmp_path):
+def test_a_missing_file_and_a_folder_are_left_out(tmp_path):
     with pytest.raises(BadImage, match=r"^missing$"):
         load(str(tmp_path / "gone.jpg"), 32, "square", 3)
     with pytest.raises(BadImage):
         load(str(tmp_path), 32, "square", 3)
 
 
-# Decompression bombs: a few bytes that announce gigabytes
+# Decompression bombs: small files that announce gigabytes
 
 
 def png_header(width, height):
@@ -411,7 +411,7 @@ def ppm_header(width, height):
 MEASURE = """
 import resource, sys
 from dcgan_tf.datasets.images import BadImage, load
-load(sys.argv[1], 64, "square", 3)  # whatever is imported late is there now
+load(sys.argv[1], 64, "square", 3)  # loads what is imported on first use
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sys.argv[2:]:
     try:
@@ -444,8 +444,8 @@ def test_a_decompression_bomb_is_refused_before_it_takes_memory(tmp_path):
     assert int(used.split()[0]) < 32  # one of 9,500 squared takes 270 MB or more
 
 
-def test_those_headers_are_sound_at_a_small_size(tmp_path):
-    # Else the test above would pass on any refusal of broken headers.
+def test_the_headers_of_the_bombs_are_valid_at_a_small_size(tmp_path):
+    # Otherwise the test above would also pass if the headers were malformed.
     for header in (png_header, gif_header, bmp_header, jpeg_header, ppm_header):
         path = tmp_path / header.__name__
         path.write_bytes(header(40, 50))

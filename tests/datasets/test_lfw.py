@@ -1,4 +1,4 @@
-"""LFW's folders as they are unpacked, and what else may lie there; the genuine ones where they are at hand."""
+"""The layout of LFW, other files beside it, and the real data set where it is available."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def shared():
-    """Read where they lie: real images are never copied into the project."""
+    """The real data set. It is read in place: real images are never copied into the project."""
     folder = SHARED / "lfw"
     if not folder.is_dir():
         pytest.skip(f"the real photographs of {folder} are not on this machine")
@@ -50,7 +50,7 @@ def test_other_pictures_are_left_out_and_counted(tmp_path):
     assert listing.left_out == dict.fromkeys(others, "not a Person/Person_NNNN.jpg")
 
 
-def test_a_broken_link_is_no_photograph(tmp_path):
+def test_a_broken_link_is_not_a_photograph(tmp_path):
     make(tmp_path, BO)
     os.symlink("nowhere", tmp_path / "Bo/Bo_0003.jpg")
     assert list(find(tmp_path).left_out) == ["Bo/Bo_0003.jpg"]
@@ -66,13 +66,13 @@ def test_a_broken_link_is_no_photograph(tmp_path):
     ],
     ids=["no folder", "nobody", "other names", "two sets"],
 )
-def test_what_is_not_lfw_is_a_sentence(tmp_path, names, said):
+def test_other_folders_are_user_errors(tmp_path, names, said):
     make(tmp_path / "lfw", *names)
     with pytest.raises(UserError, match=f"^lfw: .*{said}.*--data_dir"):
         registry.find(Config(dataset="lfw", data_dir=str(tmp_path / "lfw")))
 
 
-def test_the_genuine_photographs():
+def test_the_real_data_set():
     listing = find(shared())
     assert len(listing.images) == 6048 and not listing.left_out
     assert len({image.person for image in listing.images}) == 2469

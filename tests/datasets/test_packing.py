@@ -28,7 +28,7 @@ PROJECT = Path(dcgan_tf.__file__).parents[1]
 
 
 def colour(number):
-    """One colour for each number below 1,000, at least 7 apart."""
+    """A colour for each number below 1,000; two of them differ by at least 7."""
     return number % 32 * 8, number // 32 * 8, 128
 
 
@@ -43,7 +43,7 @@ def config_of(folder, **settings):
 
 
 def cached(folder):
-    """What is in the cache: name -> (number of the file, time written)."""
+    """The files of the cache: name -> (inode, time of the last change)."""
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in (folder / "cache").iterdir()}
 
 
@@ -52,7 +52,7 @@ def paint_of(packed):
 
 
 def child(folder, program, *arguments, **options):
-    """A process of its own that runs `program` with `config` set."""
+    """Start a process that runs `program` with `config` set."""
     text = f"from tests.datasets.test_packing import *\nconfig = config_of(Path({str(folder)!r}))\n" + program
     return subprocess.Popen(
         [sys.executable, "-c", text, *arguments],
@@ -70,7 +70,7 @@ def outcome(process):
     return stdout
 
 
-# Damage
+# Damaged images
 
 
 def encoded(image, format, **options):
@@ -80,7 +80,7 @@ def encoded(image, format, **options):
 
 
 def damages(rng):
-    """Files that are surely no images, of ten kinds."""
+    """Ten kinds of files that are not valid images."""
     noise = Image.frombytes("RGB", (40, 40), rng.randbytes(4800))
 
     def cut(format, **options):
@@ -162,7 +162,7 @@ def test_every_kind_of_image_in_a_deep_folder(tmp_path):
     assert packed.images.min() >= 253
 
 
-def test_names_that_are_no_text_survive_the_manifest(tmp_path):
+def test_names_that_are_not_valid_text_survive_the_manifest(tmp_path):
     write_flat(tmp_path / "images", 1)
     raw = [b"a\nb.png", b"caf\xe9.png"]
     for name in raw:
@@ -175,7 +175,7 @@ def test_names_that_are_no_text_survive_the_manifest(tmp_path):
     assert [os.fsencode(name) for name in packed.manifest["left_out"]] == [b"bad\xff.jpg"]
 
 
-def test_odd_metadata_warn_nobody_and_warnings_work_as_before(tmp_path):
+def test_odd_metadata_cause_no_warnings_and_the_filters_are_restored(tmp_path):
     images = tmp_path / "images"
     images.mkdir()
     jpeg = encoded(Image.new("RGB", (40, 40)), "JPEG")
@@ -192,7 +192,7 @@ def test_odd_metadata_warn_nobody_and_warnings_work_as_before(tmp_path):
     assert not [w for w in caught if "PIL" in w.filename]
 
 
-def test_nothing_usable_is_a_sentence_and_leaves_nothing(tmp_path):
+def test_a_set_without_usable_images_is_a_user_error_and_leaves_nothing(tmp_path):
     write_flat(tmp_path / "images", 1)
     (tmp_path / "images/2.jpg").write_bytes(b"")
     with pytest.raises(UserError, match=r"1 smaller than the crop of 108 px.*1 empty file.*--crop=square"):
@@ -200,11 +200,11 @@ def test_nothing_usable_is_a_sentence_and_leaves_nothing(tmp_path):
     assert not any((tmp_path / "cache").iterdir())
 
 
-# What is in the files
+# Contents of the files
 
 
-def test_the_file_is_a_plain_array_and_its_pixels_have_the_sum_of_the_manifest(tmp_path):
-    for number in range(130):  # 131 listed, 101 packed: the header was written for more
+def test_the_file_is_a_plain_array_and_the_manifest_has_the_hash_of_its_pixels(tmp_path):
+    for number in range(130):  # 131 listed, 101 packed
         write_flat(tmp_path / "images", number)
         if number >= 100:
             (tmp_path / "images" / f"{number:04d}.png").write_bytes(b"")
@@ -279,7 +279,7 @@ def drive(folder, count):
 def test_the_training_images_come_first_then_those_held_out(tmp_path):
     drive(tmp_path, 100)
     config = config_of(tmp_path, dataset="sully_chen", held_out=0.4)
-    # Two stretches: 40 frames make no three of 20.
+    # Two time blocks: 40 frames are not enough for three of 20.
     held_out = [*range(30, 50), *range(80, 100)]
     training = [number for number in range(100) if number not in held_out]
     for packed in (open_packed(config), open_packed(config), find_packed(config)):
@@ -323,7 +323,7 @@ def test_without_a_share_all_images_are_trained_on(tmp_path):
     assert packed.summary() == "folder: 20 images"
 
 
-def test_damaged_files_are_missing_on_their_own_side(tmp_path):
+def test_damaged_files_reduce_the_part_they_belong_to(tmp_path):
     drive(tmp_path, 100)
     for number in (0, 97, 98):
         (tmp_path / "images" / f"{number}.png").write_bytes(b"")
@@ -332,7 +332,7 @@ def test_damaged_files_are_missing_on_their_own_side(tmp_path):
     assert packed.summary() == "sully_chen: 97 images, 8 of them held out (left out: 3 empty file)"
 
 
-def test_damage_to_all_training_images_is_a_sentence(tmp_path):
+def test_a_set_whose_training_images_are_all_damaged_is_a_user_error(tmp_path):
     drive(tmp_path, 10)
     for number in range(5):
         (tmp_path / "images" / f"{number}.png").write_bytes(b"")
@@ -342,7 +342,7 @@ def test_damage_to_all_training_images_is_a_sentence(tmp_path):
     assert not any((tmp_path / "cache").iterdir())
 
 
-def test_the_sum_covers_the_split(tmp_path):
+def test_the_hash_covers_the_split(tmp_path):
     drive(tmp_path, 100)
     sums = {}
     for share in (0.0, 0.1, 0.2):  # the last frames are held out: the array is the same each time
@@ -351,11 +351,11 @@ def test_the_sum_covers_the_split(tmp_path):
         assert paint_of(packed) == [colour(number) for number in range(100)]
         sums[share] = packed.manifest["sha256"]
     assert len(set(sums.values())) == 3
-    # As the packs of version 2, which had no split: their runs can go on with --held_out=0.
+    # As in version 2 of the packs, which had no split: its runs can be continued with --held_out=0.
     assert sums[0.0] == hashlib.sha256(packed.images.tobytes()).hexdigest()
 
 
-def test_a_folder_is_split_alike_wherever_it_is(tmp_path):
+def test_the_split_of_a_folder_does_not_depend_on_its_path(tmp_path):
     for number in range(60):
         write_flat(tmp_path / "a", number)
     shutil.copytree(tmp_path / "a", tmp_path / "b")
@@ -376,7 +376,7 @@ def test_faces_are_cropped_and_split_by_person(tmp_path):
     people = [name.split("/")[0] for name in names_of(packed)]
     assert len(packed.images) == 40 and len(packed.held_out) == 4
     assert set(people[:36]).isdisjoint(people[36:])
-    assert packed.images.min() > 190  # nothing of the black around them
+    assert packed.images.min() > 190  # none of the black margin
 
 
 # Other processes
@@ -388,7 +388,7 @@ from dcgan_tf.datasets import packing
 decoded = packing.decoding.decode
 def meeting(*arguments, **options):
     for count, pair in enumerate(decoded(*arguments, **options)):
-        if count == 100:  # in the midst of it, wait until the other one is there too
+        if count == 100:  # wait here until the other process is here too
             (marks / str(os.getpid())).touch()
             while len(list(marks.iterdir())) < 2:
                 time.sleep(0.01)
@@ -400,13 +400,13 @@ print(ready.manifest["sha256"], len(ready.images), hashlib.sha256(ready.images.t
 """
 
 
-def test_two_processes_that_pack_at_once_do_no_harm(tmp_path):
+def test_two_processes_may_pack_the_same_set_at_the_same_time(tmp_path):
     for number in range(300):
         write_flat(tmp_path / "images", number)
     (tmp_path / "marks").mkdir()
     both = [child(tmp_path, MEET, str(tmp_path / "marks")) for _ in range(2)]
     said = [outcome(process).splitlines()[-1].split() for process in both]
-    # Uniform images: a resized one is its colour.
+    # Uniform images keep their colour when they are resized.
     pixels = np.array([colour(number) for number in range(300)], np.uint8)[:, None, None]
     expected = hashlib.sha256(np.broadcast_to(pixels, (300, 32, 32, 3)).tobytes()).hexdigest()
     assert said == [[expected, "300", expected]] * 2
@@ -431,7 +431,7 @@ open_packed(config)
 """
 
 
-def test_a_killed_packer_leaves_nothing_that_is_read_and_is_cleaned_up_after(tmp_path):
+def test_files_of_a_killed_packing_are_not_read_and_are_removed_by_the_next_one(tmp_path):
     for number in range(150):
         write_flat(tmp_path / "images", number)
     process = child(tmp_path, HANG)
@@ -441,12 +441,12 @@ def test_a_killed_packer_leaves_nothing_that_is_read_and_is_cleaned_up_after(tmp
     other = tmp_path / "cache" / f".of-one-who-lives.npy.{os.getppid()}.tmp"
     other.touch()
     process.send_signal(signal.SIGKILL)
-    process.communicate()  # reaped: until then its number is taken
+    process.communicate()  # until it is reaped, its process number exists
     assert process.returncode == -signal.SIGKILL
     assert half in cached(tmp_path)
     assert paint_of(open_packed(config_of(tmp_path))) == [colour(number) for number in range(150)]
     assert half not in cached(tmp_path)
-    assert other.exists()  # what a living process writes to is left alone
+    assert other.exists()  # files of living processes are left alone
     assert len(cached(tmp_path)) == 3
 
 
@@ -463,7 +463,7 @@ except UserError as error:
 """
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
+def test_a_full_disk_is_a_user_error_and_leaves_nothing(tmp_path):
     pytest.importorskip("resource", reason="the limit that stands for a full disk is Unix's")
     for number in range(50):  # 50 times 3,072 bytes
         write_flat(tmp_path / "images", number)
@@ -476,7 +476,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path):
 LOCKED = """
 import mmap
 from dcgan_tf.datasets.images import load
-load(sys.argv[1], 32, "square", 3)  # whatever is imported late is there now: nobody may not read it
+load(sys.argv[1], 32, "square", 3)  # loads what is imported on first use, which the user nobody may not read
 if os.geteuid() == 0:
     os.seteuid(65534)
 try:
@@ -495,7 +495,7 @@ def open_place():
         yield Path(place)
 
 
-def test_a_cache_that_may_not_be_written_is_a_sentence(open_place):
+def test_a_cache_that_may_not_be_written_is_a_user_error(open_place):
     (open_place / "cache").mkdir()
     (open_place / "cache").chmod(0o555)
     (line,) = outcome(child(open_place, LOCKED, str(open_place / "images/0001.png"))).splitlines()
@@ -511,7 +511,7 @@ def test_an_image_that_may_not_be_read_is_left_out(open_place):
     assert said[-1] == "{'0002.png': 'may not be read'}"
 
 
-def test_a_file_where_the_cache_should_be_is_a_sentence(tmp_path):
+def test_a_file_where_the_cache_should_be_is_a_user_error(tmp_path):
     write_flat(tmp_path / "images", 1)
     (tmp_path / "cache").write_bytes(b"")
     for cache in ("cache", "cache/below"):
@@ -519,7 +519,7 @@ def test_a_file_where_the_cache_should_be_is_a_sentence(tmp_path):
             open_packed(config_of(tmp_path, cache_dir=str(tmp_path / cache)))
 
 
-def test_frames_that_vanish_while_packing_are_left_out(tmp_path, monkeypatch):
+def test_frames_deleted_during_packing_are_left_out(tmp_path, monkeypatch):
     from dcgan_tf.datasets import registry
 
     for number in range(3):

@@ -1,4 +1,4 @@
-"""A pack is made once, and anew when its sources, its settings or its own files have changed."""
+"""A pack is made once, and again when its sources, its settings or its own files have changed."""
 
 import json
 import os
@@ -17,14 +17,14 @@ def test_the_pack_is_used_again_as_long_as_nothing_changed(tmp_path):
     (tmp_path / "images/bad.jpg").write_bytes(b"bad")
     first = open_packed(config_of(tmp_path))
     files = cached(tmp_path)
-    again = open_packed(config_of(tmp_path, seed=9, batch_size=2, epochs=1))  # settings that images do not hang on
+    again = open_packed(config_of(tmp_path, seed=9, batch_size=2, epochs=1))  # settings that images do not depend on
     assert cached(tmp_path) == files and len(files) == 2
     assert again.manifest == first.manifest
     np.testing.assert_array_equal(again.images, first.images)
 
 
-def test_parts_that_a_killed_packing_has_left_go_with_the_next_start(tmp_path):
-    # Killed between the manifest and the removal of the parts: the pack is whole and is not made again.
+def test_parts_left_by_a_killed_packing_are_removed_at_the_next_start(tmp_path):
+    # Killed between the manifest and the removal of the parts: the pack is complete and is not made again.
     write_flat(tmp_path / "images", 1)
     array = open_packed(config_of(tmp_path)).manifest["array"]
     files = cached(tmp_path)
@@ -64,7 +64,7 @@ def mended(images):
 
 
 @pytest.mark.parametrize("change", [come, go, rewritten, renamed, mended])
-def test_the_pack_is_made_anew_when_a_file_changes(tmp_path, change):
+def test_the_pack_is_made_again_when_a_file_changes(tmp_path, change):
     images = tmp_path / "images"
     for number in range(2):
         write_flat(images, number)
@@ -73,7 +73,7 @@ def test_the_pack_is_made_anew_when_a_file_changes(tmp_path, change):
     assert paint_of(old) == [colour(0), colour(1)]
     expected = change(images)
     assert paint_of(open_packed(config_of(tmp_path))) == expected
-    assert paint_of(old) == [colour(0), colour(1)]  # who trains on the old one is not disturbed
+    assert paint_of(old) == [colour(0), colour(1)]  # a process that trains on the old pack is not disturbed
     assert len(cached(tmp_path)) == 2  # and it leaves nothing behind
 
 
@@ -92,7 +92,7 @@ def test_each_setting_has_its_own_pack_and_none_disturbs_another(tmp_path):
     settings = [{}, {"crop": "64"}, {"crop": "none"}, {"channels": 1}, {"image_size": 64}, {"held_out": 0.1}]
     sums = {open_packed(config_of(tmp_path, **given)).manifest["sha256"] for given in settings}
     files = cached(tmp_path)
-    assert len(sums) == 5 and len(files) == 12  # of one image none is held out: the last one's is the first one's
+    assert len(sums) == 5 and len(files) == 12  # of one image none is held out, so the last hash is the first one
     for given in settings:
         open_packed(config_of(tmp_path, **given))
     assert cached(tmp_path) == files
@@ -107,7 +107,7 @@ def test_two_folders_may_share_a_cache(tmp_path):
     assert len(cached(tmp_path)) == 4
 
 
-def test_a_cache_among_the_images_is_no_part_of_the_set(tmp_path):
+def test_a_cache_among_the_images_is_not_part_of_the_set(tmp_path):
     write_flat(tmp_path / "images", 1)
     config = config_of(tmp_path, cache_dir=str(tmp_path / "images/packed"))
     open_packed(config)
@@ -198,7 +198,7 @@ def manifest_with_training(count):
     ],
     ids=lambda damage: damage.__name__,
 )
-def test_a_damaged_pack_is_made_anew(tmp_path, damage):
+def test_a_damaged_pack_is_made_again(tmp_path, damage):
     for number in range(3):
         write_flat(tmp_path / "images", number)
     open_packed(config_of(tmp_path))

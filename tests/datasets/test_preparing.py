@@ -1,4 +1,4 @@
-"""From the address of an archive to a described, packed set; the server is on this machine."""
+"""From the URL of an archive to a packed, described data set; the server is local."""
 
 import contextlib
 import hashlib
@@ -39,7 +39,7 @@ def packed_folder(tmp_path, count):
 
 @contextlib.contextmanager
 def serving(folder):
-    """The address of `folder` on a server of its own, and the paths asked for."""
+    """Serve `folder`; yields the address and the list of requested paths."""
     asked = []
 
     class Handler(SimpleHTTPRequestHandler):
@@ -97,7 +97,7 @@ def test_an_archive_from_a_server_becomes_a_packed_set(tmp_path, capsys):
     np.testing.assert_allclose(packed.images.astype(int) - expected, 0, atol=4)
 
 
-def test_another_archive_than_expected_is_refused_and_not_unpacked(tmp_path):
+def test_an_archive_of_another_hash_is_refused_and_not_unpacked(tmp_path):
     (tmp_path / "web").mkdir()
     driving_archive(tmp_path / "web/set.zip", 2)
     with serving(tmp_path / "web") as (address, _), pytest.raises(UserError, match="sha256"):
@@ -135,7 +135,7 @@ def test_the_known_archive_of_faces_is_checked(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("state", ["other files", "a file"])
-def test_a_place_in_use_is_refused_before_anything_is_fetched(tmp_path, state):
+def test_a_folder_in_use_is_refused_before_the_download(tmp_path, state):
     (tmp_path / "web").mkdir()
     driving_archive(tmp_path / "web/set.zip", 2)
     place = tmp_path / "data/sully_chen"
@@ -151,7 +151,7 @@ def test_a_place_in_use_is_refused_before_anything_is_fetched(tmp_path, state):
         assert not asked
 
 
-def test_the_folder_one_stands_in_may_take_the_set(tmp_path, monkeypatch):
+def test_the_working_directory_may_hold_the_set(tmp_path, monkeypatch):
     (tmp_path / "web").mkdir()
     driving_archive(tmp_path / "web/set.zip", 2)
     (tmp_path / "here").mkdir()
@@ -164,13 +164,13 @@ def test_the_folder_one_stands_in_may_take_the_set(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "dataset, year, said", [("folder", "2018", "folder is not downloaded"), ("sully_chen", "2019", "2018 or 2017")]
 )
-def test_what_cannot_be_downloaded_is_a_sentence(tmp_path, dataset, year, said):
+def test_what_cannot_be_downloaded_is_a_user_error(tmp_path, dataset, year, said):
     config = Config(dataset=dataset, data_dir=str(tmp_path / "set"))
     with pytest.raises(UserError, match=said):
         preparing.download(config, year, "http://127.0.0.1:9/none.zip")
 
 
-# Looking at it
+# Descriptions and samples
 
 
 def test_a_description_gives_numbers_angles_times_and_what_is_left_out(tmp_path):
@@ -185,7 +185,7 @@ def test_a_description_gives_numbers_angles_times_and_what_is_left_out(tmp_path)
     assert f"from {images}\n" in text
     assert "as 64x64x3, crop 108" in text
     assert "(1.2 MB)" in text  # 101 * 64 * 64 * 3 = 1,241,088
-    # Of the 102 frames that are there, the last 10 are to be held out, and bad.png is one of them.
+    # Of the 102 frames, the last 10 are to be held out, and bad.png is one of them.
     assert "held out, split by time block: the last 9\n" in text
     # The quartiles of -50, -49, ..., 50
     assert "-50.0 to 50.0 degrees, half of them between -25.0 and 25.0, median 0.0" in text
@@ -201,7 +201,7 @@ def test_a_folder_is_described_without_angles_and_times(tmp_path):
 
 
 def cells(path, rows, columns, size=32, gap=2):
-    """[rows * columns, size, size, 3], the images of a grid picture."""
+    """Cut a grid into its images: [rows * columns, size, size, 3]."""
     with Image.open(path) as image:
         sheet = np.asarray(image)
     pitch = size + gap
@@ -218,11 +218,11 @@ def test_random_samples_are_real_images_without_repetition(tmp_path):
     for seed in range(3):
         preparing.save_random_samples(packed, tmp_path / "samples.png", 4, 5, seed)
         shown = cells(tmp_path / "samples.png", 4, 5)
-        assert (shown == shown[:, :1, :1]).all()  # each whole, nothing of its neighbours
+        assert (shown == shown[:, :1, :1]).all()  # each image is complete and shows nothing of its neighbours
         colours = {tuple(cell[0, 0].tolist()) for cell in shown}
         assert len(colours) == 20 and colours <= every
         chosen.append(frozenset(colours))
-    assert len(set(chosen)) == 3  # another seed, another choice: 1.4e11 are possible
+    assert len(set(chosen)) == 3  # each seed has another choice; there are 1.4e11
 
 
 def test_a_small_set_is_shown_whole(tmp_path):
@@ -231,7 +231,7 @@ def test_a_small_set_is_shown_whole(tmp_path):
     assert {tuple(cell[0, 0].tolist()) for cell in shown} == {colour(number) for number in range(3)}
 
 
-def test_a_folder_in_the_pictures_place_is_a_sentence(tmp_path):
+def test_a_folder_where_the_picture_should_be_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match="a folder stands where a file is needed"):
         preparing.save_random_samples(packed_folder(tmp_path, 3), tmp_path / "images", 8, 8, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "images"]

@@ -1,4 +1,4 @@
-"""A data set by its name."""
+"""Data sets by name."""
 
 from pathlib import Path
 from typing import get_args
@@ -19,7 +19,7 @@ def make(folder, *names):
 
 
 @pytest.mark.parametrize("dataset, angles", [("sully_chen", [0.0, 1.0]), ("folder", [None, None, None])])
-def test_a_listed_set_has_angles_and_a_folder_is_all_its_files(tmp_path, dataset, angles):
+def test_sully_chen_has_angles_and_a_folder_all_its_files(tmp_path, dataset, angles):
     make(tmp_path, "b.png", "a.png")
     listing = registry.find(Config(dataset=dataset, data_dir=str(tmp_path)))
     assert [image.angle for image in listing.images] == angles
@@ -27,7 +27,7 @@ def test_a_listed_set_has_angles_and_a_folder_is_all_its_files(tmp_path, dataset
     assert [image.name for image in listing.images] == names
 
 
-def test_every_data_set_is_looked_for_in_its_own_folder(tmp_path, monkeypatch):
+def test_every_data_set_has_its_own_default_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for dataset in get_args(Dataset):
         (tmp_path / "data" / dataset / dataset).mkdir(parents=True)
@@ -37,7 +37,7 @@ def test_every_data_set_is_looked_for_in_its_own_folder(tmp_path, monkeypatch):
         assert name in [image.name for image in images]
 
 
-def test_the_roads_are_drawn_where_they_are_not_yet_and_then_kept(tmp_path):
+def test_synthetic_road_is_drawn_once(tmp_path):
     config = Config(dataset="synthetic_road", data_dir=str(tmp_path / "roads"), num_images=2)
     images = registry.find(config).images
     assert len(images) == 2 and all(image.angle is not None and image.time for image in images)
@@ -46,16 +46,16 @@ def test_the_roads_are_drawn_where_they_are_not_yet_and_then_kept(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "roads").iterdir()} == before
 
 
-def test_another_number_of_frames_than_drawn_is_a_sentence(tmp_path):
+def test_another_number_of_frames_than_drawn_is_a_user_error(tmp_path):
     make(tmp_path, "0.png", "1.png")
     config = dict(dataset="synthetic_road", data_dir=str(tmp_path))
-    assert len(registry.find(Config(**config)).images) == 2  # 0: those drawn already
+    assert len(registry.find(Config(**config)).images) == 2  # 0: any number
     assert len(registry.find(Config(**config, num_images=2)).images) == 2
     with pytest.raises(UserError, match="holds 2 frames, not --num_images=3"):
         registry.find(Config(**config, num_images=3))
 
 
-def test_a_folder_in_the_roads_place_is_a_sentence_that_fits(tmp_path):
+def test_a_folder_of_other_files_where_the_roads_should_be_is_a_user_error(tmp_path):
     Path(tmp_path, "notes.md").write_text("mine")
     with pytest.raises(UserError) as error:
         registry.find(Config(dataset="synthetic_road", data_dir=str(tmp_path), num_images=2))

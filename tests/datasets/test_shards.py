@@ -1,4 +1,4 @@
-"""Sets in several files: read like one array, and packed like one file."""
+"""Data sets stored in several files: read like one array, packed like one file."""
 
 import dataclasses
 import os
@@ -33,7 +33,7 @@ def shards(tmp_path, array):
 
 
 @pytest.mark.parametrize("key", [0, 7, -1, [5, 0, 5, 7], [[1, 2], [-8, 3]], np.zeros((0,), int)])
-def test_rows_are_those_of_one_array(shards, array, key):
+def test_indexing_gives_the_rows_of_one_array(shards, array, key):
     np.testing.assert_array_equal(shards[key], array[np.asarray(key)])
 
 
@@ -48,12 +48,12 @@ def test_a_slice_and_its_slices_are_views(shards, array, part):
 
 
 @pytest.mark.parametrize("key", [8, -9, [0, 8], [0.5]])
-def test_what_is_not_there_is_an_index_error(shards, key):
+def test_other_indices_are_index_errors(shards, key):
     with pytest.raises(IndexError):
         shards[key]
 
 
-def test_only_the_files_that_are_asked_for_are_opened(shards, tmp_path, array):
+def test_only_the_files_that_are_needed_are_opened(shards, tmp_path, array):
     (tmp_path / "2.npy").write_bytes(b"damaged")
     (tmp_path / "3.npy").unlink()
     np.testing.assert_array_equal(shards[[0, 2]], array[[0, 2]])
@@ -77,7 +77,7 @@ def test_there_may_be_more_files_than_a_process_may_open(tmp_path):
 
 @pytest.fixture
 def sets(tmp_path, monkeypatch):
-    """The same folder packed in one file and, as if it were very large, in parts of 8."""
+    """The same folder packed into one file and, as if it were very large, into parts of 8."""
     images = tmp_path / "images"
     images.mkdir()
     for n in range(50):
@@ -91,7 +91,7 @@ def sets(tmp_path, monkeypatch):
     return config, one, packing.open_packed(config["parts"])
 
 
-def test_a_set_in_parts_is_the_set_in_one_file(sets):
+def test_a_set_in_parts_equals_the_set_in_one_file(sets):
     config, one, parts = sets
     assert isinstance(parts.images, Shards) and not isinstance(one.images, Shards)
     assert sum(parts.manifest["parts"]) == len(parts.images) == len(one.images) == 49
@@ -107,7 +107,7 @@ def test_a_set_in_parts_is_the_set_in_one_file(sets):
         np.testing.assert_array_equal(a.images, b.images)
 
 
-def test_only_a_damaged_part_is_made_anew(sets):
+def test_only_a_damaged_part_is_made_again(sets):
     config, one, parts = sets
     folder = parts.images.filename
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npy")}
@@ -121,7 +121,7 @@ def test_only_a_damaged_part_is_made_anew(sets):
     assert {name for name in after if after[name] != before[name]} == {"000002.npy"}
 
 
-def test_parts_of_sources_that_changed_go(sets, tmp_path):
+def test_parts_of_changed_sources_are_removed(sets, tmp_path):
     config, _, parts = sets
     shutil.copy(tmp_path / "images" / "8.png", tmp_path / "images" / "7.png")
     again = packing.open_packed(config["parts"])
@@ -130,7 +130,7 @@ def test_parts_of_sources_that_changed_go(sets, tmp_path):
     assert left == sorted([again.images.filename.name, next(n for n in left if n.endswith(".json"))])
 
 
-def test_nothing_usable_leaves_no_parts(sets, tmp_path):
+def test_a_set_without_usable_images_leaves_no_parts(sets, tmp_path):
     config, _, _ = sets
     for image in (tmp_path / "images").iterdir():
         image.write_bytes(b"no image")
@@ -140,7 +140,7 @@ def test_nothing_usable_leaves_no_parts(sets, tmp_path):
     assert not list(cache.iterdir())
 
 
-def test_parts_that_another_process_removes_at_once_are_a_sentence(sets, tmp_path, monkeypatch):
+def test_parts_removed_by_another_process_are_a_user_error(sets, tmp_path, monkeypatch):
     config, _, _ = sets
     monkeypatch.setattr(packing, "remove_leftovers", lambda folder: shutil.rmtree(folder, ignore_errors=True))
     with pytest.raises(UserError, match="removed by another process, which packs this set with changed images"):

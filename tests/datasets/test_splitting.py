@@ -1,4 +1,4 @@
-"""What is held out: how many, which, and that nothing like it is trained on."""
+"""The split: how many images are held out, which ones, and that none like them is trained on."""
 
 from itertools import groupby
 
@@ -21,7 +21,7 @@ def drive(count):
 
 
 def people(*sizes):
-    """Person n has sizes[n] photographs."""
+    """Photographs of persons; person n has sizes[n] of them."""
     return [Listed(f"{p}/{n}.jpg", "", person=str(p)) for p, size in enumerate(sizes) for n in range(size)]
 
 
@@ -30,14 +30,14 @@ def numbers(images):
 
 
 def runs(numbers):
-    """The lengths of the stretches of numbers that follow each other."""
+    """The lengths of runs of consecutive numbers."""
     return [len(list(run)) for _, run in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])]
 
 
 @pytest.mark.parametrize("by", WAYS)
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.25, 1 / 3, 0.5])
 @pytest.mark.parametrize("count", [1, 2, 3, 9, 64, 399, 4400])
-def test_every_image_is_on_one_side_in_order_and_as_many_are_held_out_as_asked_for(by, share, count):
+def test_every_image_is_in_one_part_in_order_and_the_requested_number_is_held_out(by, share, count):
     images = people(*[1] * count)
     training, held_out = split(images, share, by)
     assert {image.name for image in training + held_out} == {image.name for image in images}
@@ -57,7 +57,7 @@ def test_the_ends_of_ten_parts_of_a_drive_are_held_out():
 @pytest.mark.parametrize(
     "count, share, lengths",
     [
-        (400, 0.1, [20, 20]),  # no stretch is shorter than 20 frames
+        (400, 0.1, [20, 20]),  # no time block is shorter than 20 frames
         (399, 0.1, [20, 20]),
         (380, 0.1, [38]),
         (30, 0.1, [3]),
@@ -65,7 +65,7 @@ def test_the_ends_of_ten_parts_of_a_drive_are_held_out():
         (63_825, 0.1, [638, 638, 638, 638, 639] * 2),
     ],
 )
-def test_a_short_drive_has_fewer_stretches_and_all_are_of_one_length(count, share, lengths):
+def test_a_short_drive_has_fewer_time_blocks_of_equal_length(count, share, lengths):
     _, held_out = split(drive(count), share, "time block")
     found = runs(numbers(held_out))
     assert len(found) == len(lengths) and sum(found) == round(share * count)
@@ -73,20 +73,20 @@ def test_a_short_drive_has_fewer_stretches_and_all_are_of_one_length(count, shar
     assert numbers(held_out)[-1] == count - 1
 
 
-def test_an_epoch_on_nine_tenths_of_the_articles_set_has_897_steps():
+def test_an_epoch_on_nine_tenths_of_the_data_set_of_the_article_has_897_steps():
     training, held_out = split(drive(63_825), 0.1, "time block")
     assert len(held_out) in (6382, 6383)  # a tenth is 6,382.5
     assert steps_per_epoch(len(training), preset("article")) == 897  # 57,443 / 64 = 897.5
 
 
-def test_persons_are_whole_and_come_near_to_the_share():
+def test_persons_are_not_split_and_their_number_of_images_is_close_to_the_share():
     rng = np.random.default_rng(0)
     for _ in range(20):
         sizes = rng.geometric(0.4, 300)
-        images = people(*sizes, 200)  # one of them is photographed again and again, as in LFW
+        images = people(*sizes, 200)  # one person has many photographs, as in LFW
         training, held_out = split(images, 0.1, "person")
         assert {i.person for i in training}.isdisjoint(i.person for i in held_out)
-        # Singles fill up what is missing; who is too many brings it nearer, so is so by less than half of their own.
+        # Persons with one photograph fill the rest. A person who exceeds the target is taken only if that comes closer.
         assert -0.5 <= len(held_out) - 0.1 * len(images) < max(sizes) / 2
 
 
@@ -94,7 +94,7 @@ def test_persons_are_whole_and_come_near_to_the_share():
     "sizes, share, held_out",
     [((10,), 0.5, 0), ((10, 10), 0.5, 10), ((100, 100), 0.1, 0), ((3, 3, 3, 3), 0.25, 3), ((4, 4, 4), 0.5, 4)],
 )
-def test_few_persons_are_split_as_near_to_the_share_as_they_come(sizes, share, held_out):
+def test_few_persons_are_split_as_close_to_the_share_as_possible(sizes, share, held_out):
     assert len(split(people(*sizes), share, "person")[1]) == held_out
 
 
@@ -111,15 +111,15 @@ def test_a_new_image_hardly_changes_what_a_random_choice_holds_out():
     assert len(before - after) <= 1
 
 
-def test_names_that_are_no_text_are_split_too():
+def test_names_that_are_not_valid_text_are_split():
     images = [Listed(f"{n}\udcff.jpg", "") for n in range(10)]
     assert len(split(images, 0.5, "random choice")[1]) == 5
 
 
-# The genuine ones
+# The real data sets
 
 
-def test_the_simulators_drive_is_held_out_in_ten_stretches():
+def test_ten_time_blocks_of_the_driving_simulator_are_held_out():
     listing = sully_chen.find(shared_drive("driving_sim"))
     training, held_out = split(listing.images, 0.1, listing.split_by)
     assert (len(training), len(held_out)) == (3960, 440)
@@ -127,7 +127,7 @@ def test_the_simulators_drive_is_held_out_in_ten_stretches():
     assert runs([places[image.name] for image in held_out]) == [44] * 10
 
 
-def test_nobody_in_lfw_is_on_both_sides():
+def test_no_person_of_lfw_is_in_both_parts():
     images = lfw.find(shared_faces()).images
     training, held_out = split(images, 0.1, "person")
     sides = [{image.name.split("/")[0] for image in part} for part in (training, held_out)]

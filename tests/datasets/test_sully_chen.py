@@ -1,4 +1,4 @@
-"""`data.txt` in both of its formats, whole and damaged; the genuine one where it is at hand."""
+"""`data.txt` in both formats, complete and damaged; the real one where it is available."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 def shared(name):
-    """Read where they lie: real images are never copied into the project."""
+    """The real data set. It is read in place: real images are never copied into the project."""
     folder = SHARED / name
     if not (folder / "data.txt").is_file():
         pytest.skip(f"the real frames of {folder} are not on this machine")
@@ -57,7 +57,7 @@ def test_milliseconds_are_a_number_not_a_fraction(text, seconds):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_any_line_ends_with_or_without_the_last_and_empty_lines(tmp_path, end):
+def test_any_line_ending_with_or_without_the_last_and_empty_lines(tmp_path, end):
     make(tmp_path, end.join(["0.jpg 1", "", "  ", "1.jpg 2,2018-07-01 17:09:45:11"]))
     expected = [("0.jpg", 1.0, None), ("1.jpg", 2.0, "2018-07-01T17:09:45.011")]
     assert parse(tmp_path / "data.txt") == expected
@@ -65,7 +65,7 @@ def test_any_line_ends_with_or_without_the_last_and_empty_lines(tmp_path, end):
     assert parse(tmp_path / "data.txt") == expected
 
 
-def test_a_mark_of_utf_8_and_names_beyond_ascii(tmp_path):
+def test_a_byte_order_mark_and_names_that_are_not_ascii(tmp_path):
     make(tmp_path, b"\xef\xbb\xbf" + "straße.jpg 1\n東京.jpg 2\n".encode())
     assert [row[0] for row in parse(tmp_path / "data.txt")] == ["straße.jpg", "東京.jpg"]
 
@@ -119,7 +119,7 @@ def test_an_empty_list_is_refused(tmp_path, text):
         find(tmp_path)
 
 
-# Where the frames lie
+# The folder of the frames
 
 
 @pytest.mark.parametrize("below", ["", "data", "a/b/c"])
@@ -139,12 +139,12 @@ def test_names_may_lead_into_folders(tmp_path):
     ]
 
 
-def test_the_folder_with_most_of_the_frames_counts(tmp_path):
+def test_the_folder_with_most_of_the_frames_is_used(tmp_path):
     make(tmp_path, "0.jpg 1\n1.jpg 2\n2.jpg 3\n", "0.jpg", "data/0.jpg", "data/1.jpg", "data/2.jpg", "other/1.jpg")
     assert {Path(image.path).parent for image in find(tmp_path).images} == {tmp_path / "data"}
 
 
-def test_beside_the_list_wins_a_draw_and_else_the_first_name(tmp_path):
+def test_in_a_tie_the_folder_of_the_list_is_used_or_else_the_first_by_name(tmp_path):
     make(tmp_path / "one", "0.jpg 1\n", "0.jpg", "data/0.jpg")
     assert Path(find(tmp_path / "one").images[0].path) == tmp_path / "one/0.jpg"
     make(tmp_path / "two", "0.jpg 1\n", *(f"{name}/0.jpg" for name in "hfbdgaec"))
@@ -160,7 +160,7 @@ def test_frames_on_another_disk_behind_a_link(tmp_path):
     assert listed(tmp_path / "set") == [("0.jpg", 1.0, None)]
 
 
-def test_the_nearest_list_counts_and_two_equally_near_are_refused(tmp_path):
+def test_the_nearest_list_is_used_and_two_equally_near_are_refused(tmp_path):
     make(tmp_path / "old/er", "9.jpg 1\n", "9.jpg")
     make(tmp_path / "a", "0.jpg 1\n", "0.jpg")
     assert listed(tmp_path) == [("0.jpg", 1.0, None)]
@@ -184,14 +184,14 @@ def test_a_name_too_long_for_the_disk_is_missing(tmp_path):
     assert list(find(tmp_path).left_out.values()) == ["missing"]
 
 
-def test_no_frame_at_all_is_a_sentence(tmp_path):
+def test_a_list_without_any_of_its_frames_is_a_user_error(tmp_path):
     make(tmp_path, "0.jpg 1\n1.jpg 2\n")
     with pytest.raises(UserError, match=r"data.txt lists 2 files, and none of them is beside or below it"):
         find(tmp_path)
 
 
 @pytest.mark.parametrize("state", ["missing", "a file", "empty", "a folder of that name"])
-def test_no_list_is_a_sentence_that_says_how_to_get_one(tmp_path, state):
+def test_a_folder_without_list_is_a_user_error_that_says_how_to_get_one(tmp_path, state):
     folder = tmp_path / "set"
     if state == "a file":
         folder.write_bytes(b"")
@@ -201,20 +201,20 @@ def test_no_list_is_a_sentence_that_says_how_to_get_one(tmp_path, state):
         find(folder)
 
 
-# The genuine ones
+# The real data sets
 
 
-def test_the_genuine_list_of_2018():
+def test_the_real_list_of_2018():
     folder = shared("sully_chen_sample")
     rows = parse(folder / "data.txt")
     assert [row[0] for row in rows] == [f"{n}.jpg" for n in range(63_825)]
     assert rows[2] == ("2.jpg", 0.0, "2018-07-01T17:09:45.011")
     assert rows[-1] == ("63824.jpg", -11.29, "2018-07-01T18:05:36.610")
     times = [row[2] for row in rows]
-    assert times == sorted(times)  # one drive: it would not be in order if :11 were 110 ms
+    assert times == sorted(times)  # one drive; it would not be sorted if :11 were 110 ms
 
 
-def test_a_genuine_but_incomplete_download():
+def test_an_incomplete_download_of_the_real_set():
     folder = shared("sully_chen_sample")
     listing = find(folder)
     frames = sorted(int(path.stem) for path in folder.glob("*.jpg"))
@@ -222,7 +222,7 @@ def test_a_genuine_but_incomplete_download():
     assert len(listing.left_out) == 63_825 - len(frames) and set(listing.left_out.values()) == {"missing"}
 
 
-def test_the_simulators_set_in_the_format_of_2017():
+def test_the_set_of_the_driving_simulator_in_the_format_of_2017():
     folder = shared("driving_sim")
     listing = find(folder)
     lines = [line.split() for line in (folder / "data.txt").read_text().splitlines()]
@@ -232,7 +232,7 @@ def test_the_simulators_set_in_the_format_of_2017():
     assert len(listing.images) == 4400 and not listing.left_out
 
 
-def test_a_list_of_the_genuine_size_below_the_data_folder(tmp_path):
+def test_a_list_of_the_real_size_below_the_data_folder(tmp_path):
     # Names and layout as in the archive: driving_dataset/data.txt, frames in driving_dataset/data.
     make(tmp_path / "driving_dataset", "".join(f"{n}.jpg 0.5\n" for n in range(63_825)), "data/5.jpg", "data/63824.jpg")
     listing = find(tmp_path)

@@ -55,7 +55,7 @@ def make(path, contents=PICTURES):
 
 
 def refused(archive, reason, tmp_path):
-    """Unpacking raises `reason`, naming the archive, and leaves nothing but the archive."""
+    """Assert that unpacking raises `reason`, names the archive and leaves only the archive."""
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(UserError, match=reason) as error:
         unpack(archive, tmp_path / "out")
@@ -97,7 +97,7 @@ def test_unpack_leaves_existing_files_alone(tmp_path, kind):
     assert mine.read_text() == "mine"
 
 
-def test_unpack_clears_what_a_killed_run_left(tmp_path):
+def test_unpack_removes_the_files_of_a_killed_process(tmp_path):
     (tmp_path / "out.unpacking" / "img").mkdir(parents=True)
     (tmp_path / "out.unpacking" / "img" / "torn.jpg").write_text("half")
     unpack(make_zip(tmp_path / "a.zip"), tmp_path / "out")
@@ -159,7 +159,7 @@ def test_unpack_refuses_links_and_devices_in_a_tar(tmp_path, kind):
 def test_unpack_refuses_an_archive_cut_anywhere(tmp_path, ending):
     whole = make(tmp_path / f"a{ending}").read_bytes()
     step = 4001
-    # tar pads its end with zeros to a multiple of 10 KiB: what is lost of those is no loss
+    # tar pads its end with zeros to a multiple of 10 KiB, which may be missing
     ends = [0, 1, *range(step, len(whole), step)] + ([] if ending == ".tar" else [len(whole) - 1])
     if ending == ".tar":
         data_end = len(whole.rstrip(b"\0"))
@@ -174,7 +174,7 @@ def test_unpack_refuses_a_tar_cut_between_two_members(tmp_path):
         offsets = [member.offset for member in archive.getmembers()[1:]]
     whole = (tmp_path / "a.tar").read_bytes()
     for offset in offsets:
-        for end in (offset, offset + 100):  # where a header begins, and within it
+        for end in (offset, offset + 100):  # at the start of a header, and within it
             (tmp_path / "a.tar").write_bytes(whole[:end])
             refused(tmp_path / "a.tar", "it ends too early", tmp_path)
     with gzip.open(tmp_path / "b.tar.gz", "wb") as file:
@@ -216,14 +216,14 @@ def test_unpack_refuses_a_bomb_that_announces_its_size(tmp_path, monkeypatch):
     assert files(tmp_path) == ["a.zip"]
 
 
-def test_unpack_refuses_a_bomb_that_lies(tmp_path, monkeypatch):
+def test_unpack_limits_a_bomb_to_the_size_it_announces(tmp_path, monkeypatch):
     """A member of 20 MB that announces 1000 bytes, with the checksum of its first 1000."""
     archive = make_zip(tmp_path / "a.zip", {"bomb": bytes(20_000_000)})
     true = struct.pack("<L", zlib.crc32(bytes(20_000_000))), struct.pack("<L", 20_000_000)
     lies = struct.pack("<L", zlib.crc32(bytes(1000))), struct.pack("<L", 1000)
     data = archive.read_bytes()
     for old, new in zip(true, lies):
-        assert data.count(old) == 2  # in the member's header and in the directory at the end
+        assert data.count(old) == 2  # in the local header and in the central directory
         data = data.replace(old, new)
     archive.write_bytes(data)
     written = []
@@ -302,7 +302,7 @@ def test_unpack_refuses_a_password(tmp_path):
 
 
 def test_unpack_refuses_an_empty_archive(tmp_path):
-    """One damaged byte makes a zip look empty: the length of its directory."""
+    """One damaged byte, in the length of its directory, makes a zip look empty."""
     with zipfile.ZipFile(tmp_path / "a.zip", "w"):
         pass
     refused(tmp_path / "a.zip", "is not whole .it holds nothing", tmp_path)
@@ -321,7 +321,7 @@ def test_unpack_of_no_archive(tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
 @pytest.mark.parametrize("ending", [".zip", ".tar"])
-def test_unpack_on_a_disk_that_fills_up(tmp_path, monkeypatch, ending):
+def test_unpack_on_a_disk_that_becomes_full(tmp_path, monkeypatch, ending):
     archive = make(tmp_path / f"a{ending}")
 
     def open_on_full_disk(path, mode="r", **options):

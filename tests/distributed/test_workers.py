@@ -103,7 +103,7 @@ def test_slurms_nodes_that_do_not_sort_as_words(monkeypatch):
 def test_one_device_is_what_there_is():
     found = workers.choose_workers(preset("article"))
     assert (found.index, found.count, found.replicas, found.is_chief) == (0, 1, 1, True)
-    assert found.everyones(7) == [7] and found.stop(15) == 15 and found.stop(None) is None
+    assert found.gather_numbers(7) == [7] and found.stop(15) == 15 and found.stop(None) is None
     found.check_same(preset("article"), {"sha256": "x"})
 
 
@@ -125,8 +125,8 @@ def test_a_batch_that_cannot_be_shared_out():
 def test_an_error_of_tensorflow_is_a_lost_worker_where_there_are_several():
     lost = tf.errors.UnavailableError(None, None, "connection reset")
     with pytest.raises(UserError, match="another worker is gone .* same command"):
-        with workers.Workers(tf.distribute.get_strategy(), 0, 2).lost_as_a_sentence():
+        with workers.Workers(tf.distribute.get_strategy(), 0, 2).report_lost_worker():
             raise lost
     with pytest.raises(tf.errors.UnavailableError):
-        with workers.Workers(tf.distribute.get_strategy()).lost_as_a_sentence():
+        with workers.Workers(tf.distribute.get_strategy()).report_lost_worker():
             raise lost

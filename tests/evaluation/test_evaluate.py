@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from dcgan_tf.datasets.packing import find_packed, open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.evaluation.evaluate import evaluate
 from dcgan_tf.evaluation.options import EvaluateOptions
-from dcgan_tf.evaluation.sets import shuffled, spooled, written
+from dcgan_tf.evaluation.sets import draw_rows, spool_rows, written
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.inception import InceptionFeatures
@@ -77,7 +78,7 @@ def test_a_run_against_its_set_with_the_held_out_images_beside(run_with_held_out
     fakes = extract(network, gan.generate(100, seed=3))
     np.testing.assert_array_equal(evaluation.fakes, gan.generate(100, seed=3))
     packed = find_packed(gan.config).images
-    chosen = shuffled(234, 100, 3)
+    chosen = draw_rows(234, 100, 3)
     assert content["columns"][0]["metrics"]["frechet"]["value"] == pytest.approx(
         frechet_distance(extract(network, packed[:234][chosen]), fakes), rel=1e-6
     )
@@ -131,7 +132,7 @@ def test_inception_features_give_fid_and_kid(trained, tmp_path, capsys):
     weights = tmp_path / "classify_image_graph_def.pb"
     weights.write_bytes(small_graph().SerializeToString())
     evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=48, inception=str(weights), output="out"))
-    content = json.loads(open("out/evaluation.json").read())
+    content = json.loads(Path("out/evaluation.json").read_text())
     assert content["inception_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     network = InceptionFeatures(weights)
     config = dcgan_tf.load(trained).config
@@ -181,10 +182,10 @@ def test_many_images_stay_in_a_file(tmp_path):
 def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
     """In the order drawn, not in the set's: else the first 50 of 450 came from the start of a drive."""
     images = np.arange(2000, dtype=np.uint16).view(np.uint8).reshape(2000, 1, 2, 1)
-    rows = shuffled(2000, 450, seed=5)
-    found = np.array(spooled(tmp_path / "spool", images, rows)).reshape(-1, 2).view(np.uint16).ravel()
+    rows = draw_rows(2000, 450, seed=5)
+    found = np.array(spool_rows(tmp_path / "spool", images, rows)).reshape(-1, 2).view(np.uint16).ravel()
     np.testing.assert_array_equal(found, rows)
-    np.testing.assert_array_equal(shuffled(2000, 50, seed=5), rows[:50])
+    np.testing.assert_array_equal(draw_rows(2000, 50, seed=5), rows[:50])
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def weights_of(network):
     return {v.path: v.numpy().astype(np.float64) for v in network.variables}
 
 
-def normalised(x, w, name):
+def normalize(x, w, name):
     mean, variance = w[f"{name}/moving_mean"], w[f"{name}/moving_variance"]
     return (x - mean) / np.sqrt(variance + 1e-5) * w[f"{name}/gamma"] + w[f"{name}/beta"]
 
@@ -39,7 +39,7 @@ def numpy_generator(w, z):
             x = numpy_dcgan.conv_transpose(x, w[f"g/h{k}/kernel"]) + w.get(f"g/h{k}/bias", 0)
         maps[f"g/h{k}"] = x
         if k < n:
-            maps[f"g/h{k}_bn"] = x = normalised(x, w, f"g/h{k}_bn")
+            maps[f"g/h{k}_bn"] = x = normalize(x, w, f"g/h{k}_bn")
             maps[f"g/h{k}_relu"] = x = np.maximum(x, 0)
     return maps | {f"g/h{n}_tanh": np.tanh(x)}
 
@@ -49,7 +49,7 @@ def numpy_discriminator(w, x):
     for k in range(3):
         maps[f"d/h{k}"] = x = numpy_dcgan.conv(x, w[f"d/h{k}/kernel"]) + w.get(f"d/h{k}/bias", 0)
         if k:
-            maps[f"d/h{k}_bn"] = x = normalised(x, w, f"d/h{k}_bn")
+            maps[f"d/h{k}_bn"] = x = normalize(x, w, f"d/h{k}_bn")
         maps[f"d/h{k}_lrelu"] = x = np.where(x > 0, x, 0.2 * x)
     return maps
 
@@ -70,7 +70,7 @@ def test_activations_of_every_layer_equal_an_independent_forward_pass(gan):
 def test_gan_activations_takes_latents_and_pictures(gan):
     z, images = gan.sample_latents(2, 0), gan.generate(2)
     g, d = gan.activations(z), gan.activations(images)
-    assert list(g)[0] == "g/h0" and list(d)[0] == "d/h0"
+    assert next(iter(g)) == "g/h0" and next(iter(d)) == "d/h0"
     again = inspection.activations(gan.discriminator, images / 127.5 - 1.0)
     np.testing.assert_allclose(d["d/h1"], again["d/h1"], atol=1e-5)
     assert {a.dtype for a in (g | d).values()} == {np.dtype("float32")}
@@ -187,7 +187,7 @@ def test_a_map_switched_off_is_zero_from_there_on(gan):
     w = weights_of(gan.generator)
     x = numpy_generator(w, z)["g/h1_relu"].copy()
     x[..., 3] = 0
-    x = np.maximum(normalised(numpy_dcgan.conv_transpose(x, w["g/h2/kernel"]), w, "g/h2_bn"), 0)
+    x = np.maximum(normalize(numpy_dcgan.conv_transpose(x, w["g/h2/kernel"]), w, "g/h2_bn"), 0)
     expected = np.tanh(numpy_dcgan.conv_transpose(x, w["g/h3/kernel"]) + w["g/h3/bias"])
     ours = inspection.without_map(gan.generator, z, "g/h1_relu", 3)
     np.testing.assert_allclose(ours, expected, atol=1e-4)

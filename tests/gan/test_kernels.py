@@ -194,7 +194,7 @@ def test_batch_norm_by_given_statistics_is_the_closed_form(dtype):
     mean, variance = (tf.constant(values, tf.float32) for values in (rng.normal(size=4), rng.uniform(0.2, 3, 4)))
     with tf.GradientTape() as tape:
         tape.watch((x, gamma, beta))
-        y = kernels.normalised(x, gamma, beta, mean, variance, 0.1)
+        y = kernels.normalize(x, gamma, beta, mean, variance, 0.1)
     by_x, by_gamma, by_beta = tape.gradient(y, (x, gamma, beta), output_gradients=dy)
     exact_x, exact_dy, g, b, m, v = (np.asarray(tf.cast(a, tf.float64)) for a in (x, dy, gamma, beta, mean, variance))
     normed = (exact_x - m) / np.sqrt(v + 0.1)

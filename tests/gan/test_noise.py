@@ -51,7 +51,7 @@ def test_updates_are_given_uniform_numbers_of_their_shapes():
     for update in (*draw().d, *draw().g):
         assert [tuple(values.shape) for values in update] == [(N, 1), (N, 2), (N, 2), (N, 1, 1, 1)]
         for values in update:
-            assert 0 <= np.min(values) and np.max(values) < 1
+            assert np.min(values) >= 0 and np.max(values) < 1
             assert np.mean(values) == pytest.approx(0.5, abs=5 / np.sqrt(12 * np.size(values)))
 
 

@@ -58,7 +58,7 @@ CASES += [("non_saturating", *schedule, AUGMENTED) for schedule in SCHEDULES]
 def test_two_steps_agree_with_the_numpy_step(loss, d_steps, g_steps, augmented):
     gan = small(loss=loss, d_steps=d_steps, g_steps=g_steps, **augmented)
     before = weights_of(gan)
-    ours, theirs, oracle, adam = run_both(gan, loss)
+    ours, theirs, oracle, _adam = run_both(gan, loss)
 
     for name in ("d_loss", "d_loss_real", "d_loss_fake", "g_loss"):
         assert ours[name] == pytest.approx(theirs[name], abs=1e-4, rel=1e-4), name

@@ -28,7 +28,7 @@ def drawn(gan):
     return z, gan.decode(z)
 
 
-def test_the_z_of_a_generated_image_is_found(gan, drawn):
+def test_the_z_of_a_generated_image_is_found_again(gan, drawn):
     """A hole of a quarter, filled so that PSNR is over 30 dB, and with the z that it came from."""
     z, images = drawn
     known = masks.make("centre", 32)

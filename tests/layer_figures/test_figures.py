@@ -6,13 +6,13 @@ from PIL import Image
 
 from dcgan_tf.layer_figures.figures import (
     min_max_image,
-    outlined,
+    outline,
     save_layer_figure,
     save_strip,
     save_table_of_images,
     signed_image,
 )
-from dcgan_tf.layer_figures.maps import activation_grid, colours
+from dcgan_tf.layer_figures.maps import activation_grid, colorize
 
 RED = (230, 20, 20)
 
@@ -43,7 +43,7 @@ def places(picture, part):
     return found
 
 
-def enlarged(image, zoom):
+def enlarge(image, zoom):
     return np.kron(np.broadcast_to(image, (*image.shape[:2], 3)), np.ones((zoom, zoom, 1), np.uint8))
 
 
@@ -60,7 +60,7 @@ class TestLayerFigure:
         figure, grid = read(path), activation_grid(maps, scaling, order)
         ((top, left),) = places(figure, grid)
         for picture in (before, after):
-            ((_, side),) = places(figure, enlarged(picture, 2))
+            ((_, side),) = places(figure, enlarge(picture, 2))
             assert side > left + grid.shape[1]
         assert (figure[:5] == 255).all() and (figure[:, :5] == 255).all()
         assert (figure[:top] < 128).any()  # words above
@@ -82,7 +82,7 @@ class TestLayerFigure:
         maps = np.zeros((2, 2, 1), "float32")  # all dead: no colours but the bar's
         save_layer_figure(tmp_path / "f.png", maps, title="t", stage="s", scaling=scaling, order="channel")
         figure = read(tmp_path / "f.png")
-        bar = colours(np.linspace(*ends, 320), scaling)[None, 1:-1]  # the first and last are its frame
+        bar = colorize(np.linspace(*ends, 320), scaling)[None, 1:-1]  # the first and last are its frame
         assert len(places(figure, bar)) == 14
 
     def test_zoom_one_map_and_no_pictures(self, tmp_path):
@@ -97,7 +97,7 @@ class TestLayerFigure:
             tmp_path / "f.png", some_maps(4, 8), title="t", stage="s", scaling="map", order="channel",
             input_image=picture,
         )  # fmt: skip
-        assert len(places(read(tmp_path / "f.png"), enlarged(picture, zoom))) == 1
+        assert len(places(read(tmp_path / "f.png"), enlarge(picture, zoom))) == 1
 
     def test_words_reach_the_picture(self, tmp_path):
         figures = []
@@ -127,7 +127,7 @@ class TestStrip:
         frames = [noise(20, 1200, 1, seed=i) for i in range(2)]
         save_strip(tmp_path / "s.png", frames, ["a", "b"])
         figure = read(tmp_path / "s.png")
-        assert all(len(places(figure, enlarged(frame, 1))) == 1 for frame in frames)
+        assert all(len(places(figure, enlarge(frame, 1))) == 1 for frame in frames)
 
 
 class TestTable:
@@ -137,21 +137,21 @@ class TestTable:
             tmp_path / "t.png", rows, ["map 3", "map 17\nsecond line"], ["1st", "a long label here", "3rd"], "t", zoom=4
         )
         figure = read(tmp_path / "t.png")
-        (a,), (b,), (c,), (d,) = [places(figure, enlarged(image, 4)) for row in rows for image in row]
+        (a,), (b,), (c,), (d,) = [places(figure, enlarge(image, 4)) for row in rows for image in row]
         assert a[0] == b[0] == c[0] < d[0]
         assert a[1] == d[1] and a[1] + 64 < b[1] and b[1] + 64 < c[1]
 
     def test_the_zoom_by_itself(self, tmp_path):
         image = noise(64, 64)
         save_table_of_images(tmp_path / "t.png", [[image, image]], ["r"], ["a", "b"], "t")
-        assert len(places(read(tmp_path / "t.png"), enlarged(image, 2))) == 2
+        assert len(places(read(tmp_path / "t.png"), enlarge(image, 2))) == 2
 
 
 class TestOutlined:
     def test_the_frame_of_the_box_and_nothing_else(self):
         image = noise(64, 64)
         before = image.copy()
-        result = outlined(image, (10, 20, 15, 30), RED)
+        result = outline(image, (10, 20, 15, 30), RED)
         for y in range(64):
             for x in range(64):
                 inside = 10 <= y < 15 and 20 <= x < 30
@@ -160,11 +160,11 @@ class TestOutlined:
         np.testing.assert_array_equal(image, before)
 
     def test_large_images_get_two_pixels(self):
-        changed = (outlined(np.zeros((128, 128, 3), np.uint8), (10, 10, 20, 20), RED) == RED).all(-1)
+        changed = (outline(np.zeros((128, 128, 3), np.uint8), (10, 10, 20, 20), RED) == RED).all(-1)
         assert changed.sum() == 10 * 10 - 6 * 6
 
     def test_a_box_beyond_the_border_is_cut_off(self):
-        changed = (outlined(np.zeros((8, 8, 1), np.uint8), (-3, -3, 4, 20), RED) == RED).all(-1)
+        changed = (outline(np.zeros((8, 8, 1), np.uint8), (-3, -3, 4, 20), RED) == RED).all(-1)
         expected = np.zeros((8, 8), bool)
         expected[[0, 3]] = True
         expected[:4, [0, 7]] = True
@@ -173,7 +173,7 @@ class TestOutlined:
     def test_a_box_outside_changes_nothing(self):
         image = noise(8, 8)
         for box in [(-9, 0, -2, 8), (3, 9, 5, 12)]:
-            np.testing.assert_array_equal(outlined(image, box, RED), image)
+            np.testing.assert_array_equal(outline(image, box, RED), image)
 
 
 def test_the_fields_are_within_reach():

@@ -12,14 +12,14 @@ from dcgan_tf.layer_figures.maps import (
     MARK,
     activation_grid,
     article_grid,
-    colours,
+    colorize,
     columns_for,
     dead,
-    enlarged,
+    enlarge,
     filter_grid,
     min_max_image,
-    order_of,
-    scaled,
+    order_maps,
+    rescale,
     signed_image,
     statistics,
     zoom_for,
@@ -80,21 +80,21 @@ class TestArticleGrid:
 class TestScaled:
     def test_each_map_by_itself(self):
         maps = some_maps()
-        values = scaled(maps, "map")
+        values = rescale(maps, "map")
         for i in range(maps.shape[-1]):
             one = maps[..., i].astype(float)
             np.testing.assert_allclose(values[..., i], (one - one.min()) / (one.max() - one.min()), atol=1e-12)
 
     def test_all_by_the_layer(self):
         maps = some_maps()
-        values = scaled(maps, "layer")
+        values = rescale(maps, "layer")
         assert (values.min(), values.max()) == (0, 1)
         np.testing.assert_allclose(values, np.interp(maps, [maps.min(), maps.max()], [0, 1]), atol=1e-12)
 
     def test_signed_keeps_zero_and_proportions(self):
         maps = some_maps()
         maps[2, 3, 4] = 0
-        values = scaled(maps, "signed")
+        values = rescale(maps, "signed")
         assert values[2, 3, 4] == 0
         assert np.abs(values).max() == 1
         np.testing.assert_allclose(values * np.abs(maps).max(), maps, rtol=1e-6)
@@ -102,46 +102,46 @@ class TestScaled:
     @pytest.mark.parametrize("scaling, expected", [("map", 0), ("layer", 0), ("signed", -1)])
     def test_a_constant_layer(self, scaling, expected):
         np.testing.assert_array_equal(
-            scaled(np.full((3, 3, 2), -2.5, "float32"), scaling), np.full((3, 3, 2), expected)
+            rescale(np.full((3, 3, 2), -2.5, "float32"), scaling), np.full((3, 3, 2), expected)
         )
 
     @pytest.mark.parametrize("scaling", ["map", "layer", "signed"])
     def test_a_layer_of_zeros_is_zeros(self, scaling):
-        assert not scaled(np.zeros((3, 3, 2), "float32"), scaling).any()
+        assert not rescale(np.zeros((3, 3, 2), "float32"), scaling).any()
 
     def test_rounding_is_not_blown_up_to_a_picture(self):
         maps = some_maps(n=2)
         maps[..., 0] = 1
         maps[0, 0, 0] = np.nextafter(np.float32(1), np.float32(2))
-        assert not scaled(maps, "map")[..., 0].any()
-        assert scaled(maps, "map")[..., 1].max() == 1
+        assert not rescale(maps, "map")[..., 0].any()
+        assert rescale(maps, "map")[..., 1].max() == 1
 
     def test_half_precision_does_not_overflow(self):
         maps = np.array([-60000, 60000], "float16").reshape(2, 1, 1)
-        np.testing.assert_array_equal(scaled(maps, "layer").ravel(), [0, 1])
-        np.testing.assert_array_equal(order_of(np.concatenate([maps, maps], -1), "energy"), [0, 1])
+        np.testing.assert_array_equal(rescale(maps, "layer").ravel(), [0, 1])
+        np.testing.assert_array_equal(order_maps(np.concatenate([maps, maps], -1), "energy"), [0, 1])
 
     def test_unknown_names_are_refused(self):
         with pytest.raises(ValueError, match="'maps'"):
-            scaled(some_maps(), "maps")
+            rescale(some_maps(), "maps")
         with pytest.raises(ValueError, match="'size'"):
-            order_of(some_maps(), "size")
+            order_maps(some_maps(), "size")
 
 
 class TestOrder:
     def test_channel(self):
-        np.testing.assert_array_equal(order_of(some_maps(n=6), "channel"), range(6))
+        np.testing.assert_array_equal(order_maps(some_maps(n=6), "channel"), range(6))
 
     def test_energy_falls(self):
         maps = some_maps(n=30)
-        energies = [sum(float(v) ** 2 for v in maps[..., i].ravel()) for i in order_of(maps, "energy")]
+        energies = [sum(float(v) ** 2 for v in maps[..., i].ravel()) for i in order_maps(maps, "energy")]
         assert energies == sorted(energies, reverse=True)
-        assert sorted(order_of(maps, "energy")) == list(range(30))
+        assert sorted(order_maps(maps, "energy")) == list(range(30))
 
     def test_equal_energies_stay_in_channel_order(self):
         maps = np.ones((2, 2, 200), "float32")  # many: unstable sorts keep a few in order by luck
         maps[..., 1::2] = -2
-        np.testing.assert_array_equal(order_of(maps, "energy"), [*range(1, 200, 2), *range(0, 200, 2)])
+        np.testing.assert_array_equal(order_maps(maps, "energy"), [*range(1, 200, 2), *range(0, 200, 2)])
 
 
 class TestDead:
@@ -186,10 +186,10 @@ def test_statistics():
 
 class TestColours:
     def test_signed_ends_and_middle(self):
-        np.testing.assert_array_equal(colours(np.array([-1.0, 0, 1]), "signed"), [BLUE, WHITE, ORANGE])
+        np.testing.assert_array_equal(colorize(np.array([-1.0, 0, 1]), "signed"), [BLUE, WHITE, ORANGE])
 
     def test_signed_is_blue_below_and_orange_above_and_darkens_outwards(self):
-        line = colours(np.linspace(-1, 1, 201), "signed").astype(int)
+        line = colorize(np.linspace(-1, 1, 201), "signed").astype(int)
         assert (line[:99, 2] > line[:99, 0]).all()
         assert (line[102:, 2] < line[102:, 0]).all()
         lightness = line @ [0.2126, 0.7152, 0.0722]
@@ -198,11 +198,11 @@ class TestColours:
 
     @pytest.mark.parametrize("scaling", ["map", "layer"])
     def test_grey(self, scaling):
-        np.testing.assert_array_equal(colours(np.array([0, 0.2, 1.0]), scaling), [[0] * 3, [51] * 3, [255] * 3])
+        np.testing.assert_array_equal(colorize(np.array([0, 0.2, 1.0]), scaling), [[0] * 3, [51] * 3, [255] * 3])
 
     @pytest.mark.parametrize("scaling", ["map", "signed"])
     def test_no_value_looks_like_the_mark_or_the_ground(self, scaling):
-        shades = colours(np.linspace(-1 if scaling == "signed" else 0, 1, 1001), scaling).astype(int)
+        shades = colorize(np.linspace(-1 if scaling == "signed" else 0, 1, 1001), scaling).astype(int)
         for other in (MARK, GROUND):
             assert np.abs(shades - other).max(-1).min() >= 10
 
@@ -216,9 +216,9 @@ class TestActivationGrid:
         assert sheet.dtype == np.uint8
         assert sheet.shape == (3 * (15 + GAP) - GAP, 4 * (21 + GAP) - GAP, 3)
         rest = sheet.copy()
-        for place, channel in enumerate(order_of(maps, order)):
+        for place, channel in enumerate(order_maps(maps, order)):
             shown = cell(sheet, place, columns, 15, 21)
-            expected = colours(scaled(maps, scaling)[..., channel], scaling)
+            expected = colorize(rescale(maps, scaling)[..., channel], scaling)
             for y in range(5):
                 for x in range(7):
                     assert (shown[y * zoom : y * zoom + zoom, x * zoom : x * zoom + zoom] == expected[y, x]).all()
@@ -241,7 +241,7 @@ class TestActivationGrid:
         cross = marked[4]
         assert cross.diagonal().all() and cross[:, ::-1].diagonal().all()
         assert cross.mean() < 0.15
-        at_rest = colours(scaled(maps, scaling)[0, 0, 4], scaling)
+        at_rest = colorize(rescale(maps, scaling)[0, 0, 4], scaling)
         assert (cell(sheet, 4, 3, 32, 32)[~cross] == at_rest).all()
 
     def test_the_cross_follows_the_order(self):
@@ -317,4 +317,4 @@ class TestImages:
 
     def test_enlarged(self):
         image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
-        np.testing.assert_array_equal(enlarged(image, 3), np.kron(image, np.ones((3, 3, 1), np.uint8)))
+        np.testing.assert_array_equal(enlarge(image, 3), np.kron(image, np.ones((3, 3, 1), np.uint8)))

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from typing import ClassVar
 
 import matplotlib
 import numpy as np
@@ -182,7 +183,7 @@ class TestFile:
 class Browser:
     """One tab of a headless Chromium, over the DevTools protocol on two pipes: JSON, a zero byte after each message."""
 
-    KEYS = {"Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "Tab": 9}
+    KEYS: ClassVar = {"Enter": 13, "Escape": 27, " ": 32, "End": 35, "Home": 36, "Tab": 9}
     KEYS |= {"ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
 
     def __init__(self, profile):
@@ -331,7 +332,7 @@ def open_stage(page, name, scaling="map"):
     page.click(f"input[value={scaling}]")
 
 
-def colours(values, low, high, scaling):
+def colorize(values, low, high, scaling):
     """The colours of values as uint8, worked out from matplotlib's tables: magma, and RdBu made white in the middle."""
     count = 11 if scaling == "signed" else 9
     stops = matplotlib.colormaps["RdBu_r" if scaling == "signed" else "magma"](np.linspace(0, 1, count))[:, :3]
@@ -394,7 +395,7 @@ class TestPage:
                 "signed": (-np.abs(maps).max(), np.abs(maps).max()),
             }[scaling]
             seen = page.pixels(f".map[data-channel='{channel}'] canvas")
-            expected = colours(values, low, high, scaling) if high > low else np.broadcast_to([0, 0, 4], seen.shape)
+            expected = colorize(values, low, high, scaling) if high > low else np.broadcast_to([0, 0, 4], seen.shape)
             # 8 bits are 1/510 of the range off, the table of colours as much again, at up to 900 levels a range.
             np.testing.assert_allclose(seen, expected, atol=6)
         if scaling != "map":
@@ -446,7 +447,7 @@ class TestPage:
         np.testing.assert_array_equal(order, np.argsort(-energy))
         seen = page.pixels(".map:first-child canvas")
         strongest = FRAMES[-1].maps["d/h1_lrelu"][..., np.argmax(energy)]
-        np.testing.assert_allclose(seen, colours(strongest, strongest.min(), strongest.max(), "map"), atol=6)
+        np.testing.assert_allclose(seen, colorize(strongest, strongest.min(), strongest.max(), "map"), atol=6)
 
     def test_checkpoints(self, page):
         open_stage(page, "g/h1")
@@ -457,7 +458,7 @@ class TestPage:
             assert page.run("document.querySelector('#slider').getAttribute('aria-valuetext')") == frame.label
             assert frame.label in page.run("document.querySelector('#news').textContent")
             values = frame.maps["g/h1"][..., 2]
-            expected = colours(values, values.min(), values.max(), "map")
+            expected = colorize(values, values.min(), values.max(), "map")
             np.testing.assert_allclose(page.pixels(".map[data-channel='2'] canvas"), expected, atol=6)
             png = page.run("document.querySelector('#networks img:not([hidden])').src").partition(",")[2]
             picture = Image.open(io.BytesIO(base64.b64decode(png)))
@@ -474,7 +475,7 @@ class TestPage:
         assert channel == orders[1][place]
         for i, frame in enumerate(FRAMES):
             values = frame.maps["g/h1"][..., channel]
-            expected = colours(values, values.min(), values.max(), "map")
+            expected = colorize(values, values.min(), values.max(), "map")
             np.testing.assert_allclose(page.pixels(f"#history button:nth-child({i + 1}) canvas"), expected, atol=6)
         page.click("#history button:first-child")
         # The same map, though by energy it stands elsewhere now; and so the arrows go on from there.

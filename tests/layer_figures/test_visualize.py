@@ -146,7 +146,7 @@ def test_the_training_copy_normalises_over_a_batch_and_changes_nothing(gan):
     """Normalised over 64 and then averaged over 64, a map's mean is beta and its variance gamma squared."""
     before = [v.numpy() for v in gan.generator_for().variables]
     z = gan.sample_latents(1, 0)
-    maps = article_style.over_batch(gan, z)
+    maps = article_style.activate_over_batch(gan, z)
     for variable, value in zip(gan.generator_for().variables, before):
         np.testing.assert_array_equal(variable.numpy(), value)
     batch = np.concatenate([z, gan.sample_latents(63, 1)])

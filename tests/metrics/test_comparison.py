@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from dcgan_tf.evaluation.sets import shuffled
+from dcgan_tf.evaluation.sets import draw_rows
 from dcgan_tf.metrics import comparison
 from dcgan_tf.metrics import sliced_wasserstein as swd
 from dcgan_tf.metrics.comparison import QuickScores, Sample, compare
@@ -261,12 +261,12 @@ class TestQuickScores:
 
 
 def test_a_longer_shuffle_begins_with_a_shorter_one():
-    long = shuffled(1000, 400, 5)
+    long = draw_rows(1000, 400, 5)
     assert long.shape == (400,) and long.dtype == np.int64
     assert len(set(long)) == 400 and long.min() >= 0 and long.max() < 1000
-    np.testing.assert_array_equal(shuffled(1000, 30, 5), long[:30])
-    np.testing.assert_array_equal(np.sort(shuffled(1000, 1000, 5)), np.arange(1000))
-    assert (shuffled(1000, 30, 6) != long[:30]).any()
+    np.testing.assert_array_equal(draw_rows(1000, 30, 5), long[:30])
+    np.testing.assert_array_equal(np.sort(draw_rows(1000, 1000, 5)), np.arange(1000))
+    assert (draw_rows(1000, 30, 6) != long[:30]).any()
     assert long[:30].max() > 500  # random, not the first ones
 
 

@@ -123,7 +123,7 @@ def test_every_line_is_with_the_system_at_once(tmp_path):
 def test_a_full_disk_is_a_sentence():
     # /dev/full refuses every byte with the error of a full disk.
     records = object.__new__(Records)
-    records._log, records._metrics = (open("/dev/full", "w", buffering=1) for _ in range(2))
+    records._log, records._metrics = (open("/dev/full", "w", buffering=1) for _ in range(2))  # noqa: SIM115
     with pytest.raises(UserError, match="no space left on the disk"):
         with records:
             records.add(0, 30, 5, 0.25, METRICS)

@@ -108,7 +108,7 @@ def test_row_d1():
 
 
 def test_published_numbers_are_the_sources():
-    assert published_mnist.ITERATIONS == tuple(range(0, 2000, 100))
+    assert tuple(range(0, 2000, 100)) == published_mnist.ITERATIONS
     assert {len(values) for values in published_mnist.LOSSES.values()} == {20}
     # Four of the printed ones: the first, the last, and two that lists of them have had wrong.
     assert published_mnist.LOSSES["SGD"][0] == 2.3644 and published_mnist.LOSSES["Adam"][-1] == 0.0636

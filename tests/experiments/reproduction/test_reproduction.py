@@ -90,7 +90,7 @@ def test_every_row_is_made_by_a_study_or_has_a_command():
     rows = reproduction.collect_rows()
     for id, source in SOURCES.items():
         assert (NAMES.get(id) in rows) != bool(source.command), id
-    assert list(rows) == list(NAMES.values()) and list(NAMES)[0] == "A1" and list(NAMES)[-1] not in SOURCES
+    assert list(rows) == list(NAMES.values()) and next(iter(NAMES)) == "A1" and list(NAMES)[-1] not in SOURCES
     for name, entry in rows.items():
         assert (ROOT / entry.results / f"{name}.json").exists(), name
 
