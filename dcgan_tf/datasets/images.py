@@ -73,7 +73,7 @@ def turn_upright(image: Image.Image) -> Image.Image:
     """Rotate or mirror `image` as its EXIF orientation says."""
     # Not ImageOps.exif_transpose: it rewrites the other metadata and fails where they are malformed.
     image.load()  # in a PNG the orientation may come after the pixels
-    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation))
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     return image if turn is None else image.transpose(turn)
 
 

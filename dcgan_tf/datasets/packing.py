@@ -188,9 +188,9 @@ def _pack(cache: Path, stem: str, listing: Listing, config: Config, settings: di
             packed.append({"name": image.name, "angle": image.angle, "time": image.time})
             counts[-1] += 1
             num_training += position < len(training)
-            digest.update(result)
+            digest.update(result.data)
             if file:
-                file.write(result)
+                file.write(result.data)
         if not num_training:
             shutil.rmtree(parts, ignore_errors=True)
             raise UserError(_nothing_usable(config, left_out))

@@ -38,7 +38,7 @@ def _choose_time_blocks(images: list[Listed], share: float) -> set[str]:
     """Choose the last frames of each of several equal parts of the drive."""
     count = round(share * len(images))
     parts = min(BLOCKS, max(1, count // SHORTEST))
-    chosen = set()
+    chosen: set[str] = set()
     for part in range(parts):
         end = len(images) * (part + 1) // parts
         length = count * (part + 1) // parts - count * part // parts
@@ -50,7 +50,7 @@ def _choose_persons(images: list[Listed], share: float) -> set[str]:
     """Choose all images of some persons. A person is taken if that brings the number closer to the target."""
     of_person: dict[str, list[str]] = {}
     for image in images:
-        of_person.setdefault(image.person, []).append(image.name)
+        of_person.setdefault(image.person or "", []).append(image.name)
     wanted = share * len(images)
     chosen: set[str] = set()
     for person in _shuffle(of_person):

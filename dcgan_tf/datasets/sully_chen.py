@@ -121,7 +121,7 @@ def parse_time(text: str) -> str:
         moment = datetime.datetime.fromisoformat(parts[1]) if parts else None
     except ValueError:  # such as 30 February
         moment = None
-    if moment is None:
+    if not parts or moment is None:
         raise ValueError(f"{text!r} is not a time such as 2018-07-01 17:09:45:11")
     return moment.replace(microsecond=1000 * int(parts[2])).isoformat(timespec="milliseconds")
 

@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from dcgan_tf.console import Progress
 from dcgan_tf.datasets.download import BLOCK, one_line, report_write_errors, require_space
@@ -125,10 +125,11 @@ def _check_safe(member: _Member, archive: Path) -> None:
 
 def _extract(archive: zipfile.ZipFile | tarfile.TarFile, member: _Member, folder: Path) -> None:
     if isinstance(archive, tarfile.TarFile):
-        archive.extract(member.info, folder, set_attrs=False)
+        archive.extract(cast(tarfile.TarInfo, member.info), folder, set_attrs=False)
         return
-    path = archive.extract(member.info, folder)
-    if not member.info.is_dir() and os.path.getsize(path) != member.size:  # zipfile compares the checksum only
+    info = cast(zipfile.ZipInfo, member.info)
+    path = archive.extract(info, folder)
+    if not info.is_dir() and os.path.getsize(path) != member.size:  # zipfile compares the checksum only
         raise EOFError(f"{member.name} is not as long as announced")
 
 

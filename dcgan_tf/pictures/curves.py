@@ -45,7 +45,10 @@ def save_loss_curves(
     axes.set(xlim=(steps[0], steps[-1] + 1), ylim=(low - margin, high + margin))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right")
-    epochs = axes.secondary_xaxis("top", functions=(lambda s: s / steps_per_epoch, lambda e: e * steps_per_epoch))
+    epochs = axes.secondary_xaxis(
+        "top",
+        functions=(lambda s: np.divide(s, steps_per_epoch), lambda e: np.multiply(e, steps_per_epoch)),
+    )
     epochs.set_xlabel("epoch")
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

@@ -21,7 +21,9 @@ SCALARS_EVERY = 10  # steps; metrics.csv has every step
 
 
 class Events:
-    """Writes scalars, grids and histograms below `folder`; events of `step` and later, from an earlier attempt, are removed.
+    """Writes scalars, grids and histograms below `folder`.
+
+    Events of `step` and later, which an earlier attempt wrote, are removed.
 
     Every method raises a UserError if the disk is full or may not be written.
     """

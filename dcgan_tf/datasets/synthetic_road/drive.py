@@ -41,7 +41,7 @@ class Drive:
         """Compute the curvature of the centre line at positions along it (m): 1/m, positive to the right."""
         return sum_sines(self.bends, along)
 
-    def elevation(self, along: np.ndarray) -> np.ndarray:
+    def elevation(self, along: np.ndarray | float) -> np.ndarray:
         """Compute the height of the road at positions along it: metres."""
         return sum_sines(self.hills, along)
 
@@ -59,7 +59,7 @@ class View:
     turned: float  # heading of the camera relative to that at position 0, radians
 
 
-def sum_sines(terms: np.ndarray, along: np.ndarray) -> np.ndarray:
+def sum_sines(terms: np.ndarray, along: np.ndarray | float) -> np.ndarray:
     """Compute a sum of sines with the period LENGTH; `terms` as in `Drive.bends`."""
     return sum(size * np.sin(2 * np.pi * count * along / LENGTH + phase) for size, count, phase in terms)
 
@@ -72,7 +72,7 @@ def make_drive(seed: int, drive: int) -> Drive:
     scenery = str(rng.choice(SCENERIES))
     road = choose_road(rng, scenery)
     seaward = rng.random() < 0.5
-    sides = tuple(choose_side(rng, scenery, seaward == left) for left in (True, False))
+    sides = choose_side(rng, scenery, seaward), choose_side(rng, scenery, not seaward)
     maker = MapMaker(rng, hour, road, sides)
     ground = maker.make()
     sharpest = rng.choice([2.0, 12.0, 32.0, 60.0], p=[0.2, 0.35, 0.25, 0.2]) / DEGREES_PER_CURVATURE
@@ -113,7 +113,7 @@ def compute_view(drive: Drive, step_in_drive: int) -> View:
         z=np.cumsum(np.cos(heading)),
         heading=heading,
         rise=drive.elevation(at + ahead) - drive.elevation(at),
-        horizon=drive.horizon + FOCAL * grade / 4.0,
+        horizon=float(drive.horizon + FOCAL * grade / 4.0),
         turned=float(np.sum(drive.curvature(np.arange(0.0, at)))),
     )
 

@@ -54,7 +54,7 @@ def sample_noise(steepness: float, cell: float, shift: np.ndarray) -> np.ndarray
     return (rows[:, left[0] % TILE] * (1 - part) + rows[:, (left[0] + 1) % TILE] * part).astype(np.float32)
 
 
-def smoothstep(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def smoothstep(value: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:
     """Compute the smoothstep function: 0 below `low`, 1 above `high`, a cubic between."""
     part = np.clip((value - low) / (high - low), 0, 1)
     return part * part * (3 - 2 * part)

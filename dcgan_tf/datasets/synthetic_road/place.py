@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -150,12 +151,12 @@ def choose_side(rng: np.random.Generator, scenery: str, seaward: bool) -> Side:
         return bool(rng.random() < share)
 
     if scenery == "coast" and seaward:
-        bare = {"plants": 0.12, "plants_height": 0.7, "trees": ("palm", "bush")}
+        bare: dict[str, Any] = {"plants": 0.12, "plants_height": 0.7, "trees": ("palm", "bush")}
         return Side(slope=-0.5, rise=9.0, rail=chance(0.5), sea=True, **bare)
     if scenery == "canyon" and seaward:
         return Side(slope=-0.4, rise=10.0, rail=chance(0.8), trees=("oak", "bush"))
     if scenery in ("coast", "canyon"):
-        cover = {
+        cover: dict[str, Any] = {
             "plants": between(0.2, 0.75),
             "plants_height": between(1, 4),
             "trees": ("palm", "oak", "bush"),
@@ -163,17 +164,21 @@ def choose_side(rng: np.random.Generator, scenery: str, seaward: bool) -> Side:
         return Side(slope=between(0.25, 0.9), rise=between(8, 45), wall=0.9 * chance(0.3), **cover)
     if scenery == "suburb":
         trees = ("palm", "oak", "cypress", "bush")
-        garden = {"plants": between(0.1, 0.5), "wall": 1.6 * chance(0.4), "trees_gap": between(9, 20)}
+        garden: dict[str, Any] = {"plants": between(0.1, 0.5), "wall": 1.6 * chance(0.4), "trees_gap": between(9, 20)}
         return Side(houses=between(3.0, 5.5), trees=trees, **garden)
     if scenery == "city":
         return Side(houses=between(8, 24), plants=0.0, trees=("oak", "lamp", "palm"), trees_gap=16.0)
     if scenery == "forest":
-        wood = {"plants": between(0.6, 0.95), "plants_height": between(5, 13), "plants_from": between(2, 7)}
+        wood: dict[str, Any] = {
+            "plants": between(0.6, 0.95),
+            "plants_height": between(5, 13),
+            "plants_from": between(2, 7),
+        }
         return Side(slope=between(0, 0.3), trees=("pine", "oak"), trees_gap=between(6, 14), **wood)
     if scenery == "desert":
         return Side(slope=between(-0.02, 0.1), plants=0.15, plants_height=0.8, trees=("bush", "pole"))
     if scenery == "fields":
-        trees = {"trees": ("oak", "pole", "cypress"), "trees_gap": between(20, 45)}
-        return Side(slope=between(-0.03, 0.06), plants=between(0.0, 0.3), rail=chance(0.2), **trees)
-    bank = {"slope": between(-0.2, 0.5), "rise": between(3, 14), "plants": between(0.2, 0.7)}
+        planting: dict[str, Any] = {"trees": ("oak", "pole", "cypress"), "trees_gap": between(20, 45)}
+        return Side(slope=between(-0.03, 0.06), plants=between(0.0, 0.3), rail=chance(0.2), **planting)
+    bank: dict[str, Any] = {"slope": between(-0.2, 0.5), "rise": between(3, 14), "plants": between(0.2, 0.7)}
     return Side(rail=chance(0.6), wall=between(2, 4) * chance(0.35), trees=("lamp", "oak", "bush"), **bank)
