@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcgan_tf.console import Progress, say
+from dcgan_tf.console import Progress
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.dcgan import DCGAN
@@ -27,8 +27,7 @@ from dcgan_tf.layer_figures.maps import (
 from dcgan_tf.layer_figures.options import LayerOptions
 from dcgan_tf.layer_figures.report import Frame, save_report
 from dcgan_tf.pictures.animation import save_gif
-from dcgan_tf.training import checkpoints
-from dcgan_tf.training.loading import load
+from dcgan_tf.training.loading import load, restore_each, saved_steps
 from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
 ROWS = 6  # maps in a table of reasons
@@ -200,7 +199,7 @@ class _Figures:
 
     def draw_over_checkpoints(self, layer: str) -> None:
         """The report, and one layer as a strip and a GIF: as it was before training, and at the run's checkpoints."""
-        steps = checkpoints.saved_steps(self.directory.checkpoints)
+        steps = saved_steps(self.directory)
         # A byte a value, four characters for three bytes; the untrained networks take one frame's room.
         one_frame = sum(values[0].size for values in self.maps.values()) * 4 / 3
         room = min(FRAMES, len(steps), max(1, int(REPORT_BYTES / one_frame) - 1))
@@ -210,13 +209,7 @@ class _Figures:
         maps = self.activations(gan)
         labels, frames = ["untrained"], [self.frame(gan, maps, "untrained")]
         grids = [select_stage(maps, layer, self.options.stage)[0][0]]
-        for step in steps:
-            path = checkpoints.path_of(self.directory.checkpoints, step)
-            try:
-                checkpoints.restore(path, gan)
-            except checkpoints.Unusable as reason:
-                say(f"{path} is passed over: {reason}.")
-                continue
+        for step in restore_each(self.directory, gan):
             maps = self.activations(gan)
             labels.append(f"step {step:,}")
             if step in in_report:

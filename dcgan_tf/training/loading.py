@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from dcgan_tf.console import say
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.training import checkpoints
@@ -58,3 +60,23 @@ def load_with_step(run: str | Path | None = None, checkpoint: str | int = "last"
     except checkpoints.Unusable as reason:
         raise UserError(f"{path}: {reason}; choose another of {', '.join(map(str, steps))}.") from None
     return gan, int(checkpoint)
+
+
+def saved_steps(run: RunDirectory) -> list[int]:
+    """The steps of the run's checkpoints, oldest first."""
+    return checkpoints.saved_steps(run.checkpoints)
+
+
+def restore_each(run: RunDirectory, gan: DCGAN) -> Iterator[int]:
+    """Load the run's checkpoints into `gan` one after the other, oldest first, and yield the steps of each.
+
+    A checkpoint that cannot be used is reported and left out.
+    """
+    for step in saved_steps(run):
+        path = checkpoints.path_of(run.checkpoints, step)
+        try:
+            checkpoints.restore(path, gan)
+        except checkpoints.Unusable as reason:
+            say(f"{path} is passed over: {reason}.")
+            continue
+        yield step
