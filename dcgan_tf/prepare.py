@@ -9,39 +9,43 @@ python -m dcgan_tf.prepare --dataset=folder --data_dir=my/images --check
 from pathlib import Path
 
 from dcgan_tf import cli
+from dcgan_tf.datasets.options import PrepareOptions
 
 SETTINGS = (
-    *("dataset", "data_dir", "cache_dir", "num_images", "crop", "held_out", "image_size", "channels"),
-    *("seed", "sample_grid"),
+    "dataset",
+    "data_dir",
+    "cache_dir",
+    "num_images",
+    "crop",
+    "held_out",
+    "image_size",
+    "channels",
+    "seed",
+    "sample_grid",
 )
 
 
 def main() -> None:
     """Download or draw, decode and check what the flags ask for."""
-    config, given = cli.read_config(), cli.FLAGS
+    config, options = cli.read_config(), cli.read_settings(PrepareOptions)
     from dcgan_tf.datasets import packing, preparing
 
-    if given.download:
-        preparing.download(config, given.year, given.url, given.sha256)
-    ready = packing.open_packed(config)
-    if not given.check:
-        print(f"Ready: {ready.summary()}.")
+    if options.download:
+        preparing.download(config, options.year, options.url, options.sha256)
+    packed = packing.open_packed(config)
+    if not options.check:
+        print(f"Ready: {packed.summary()}.")
     else:
-        picture = Path(given.output or f"{config.cache_dir}/{config.dataset}-samples.png")
-        preparing.save_random_samples(ready, picture, *config.grid_shape, config.seed)
-        print(preparing.describe(ready))
+        picture = Path(options.output or f"{config.cache_dir}/{config.dataset}-samples.png")
+        preparing.save_random_samples(packed, picture, *config.grid_shape, config.seed)
+        print(preparing.describe(packed))
         print(f"  random samples: {picture}")
 
 
 def run() -> None:
     """The command."""
     cli.define_config(*SETTINGS)
-    cli.define("download", False, "download the set first, if it is not there (sully_chen, lfw)")
-    cli.define("year", "2018", "which of Sully Chen's sets to download: 2018 (3.1 GB) or 2017 (2.2 GB)")
-    cli.define("url", "", "a mirror's address of the archive, in place of the known one")
-    cli.define("sha256", "", "SHA-256 of the archive, checked if given")
-    cli.define("check", False, "print what the set holds, and write a picture of random samples")
-    cli.define("output", "", "the picture of --check (default: <dataset>-samples.png beside the packed set)")
+    cli.define_settings(PrepareOptions)
     cli.run(main, __doc__)
 
 

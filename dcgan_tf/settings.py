@@ -50,6 +50,14 @@ class Settings:
             object.__setattr__(self, field.name, value)
 
 
+@dataclasses.dataclass(frozen=True)
+class RunOptions(Settings):
+    """The options of every command that uses a trained run."""
+
+    run: str = setting("", "folder of the run; empty: the newest in runs/")
+    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
+
+
 def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
     """`value` in the field's type, or a UserError that names the flag and what it allows."""
     kind: Any = type(field.default)
@@ -57,7 +65,8 @@ def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind:
-        raise UserError(f"{flag}={value}: {'a number' if kind is not str else 'a text'} is needed.")
+        needed = {str: "a string", bool: "true or false"}.get(kind, "a number")
+        raise UserError(f"{flag}={value}: {needed} is needed.")
     if allowed and value not in allowed:
         hint = closest(value, allowed) if kind is str else ""
         raise UserError(f"{flag}={value}: unknown; it can be {join_or(allowed)}.{hint}")

@@ -8,14 +8,15 @@ python -m dcgan_tf.train --dataset=folder --data_dir=my/images --epochs=100
 import sys
 
 from dcgan_tf import cli
+from dcgan_tf.training.options import TrainOptions
 
 
 def main() -> None:
     """Train the run that the flags describe and print what there is to look at."""
-    config = cli.read_config()
+    config, options = cli.read_config(), cli.read_settings(TrainOptions)
     from dcgan_tf.training import loop
 
-    run = loop.train(config, cli.FLAGS.run_dir or None, cli.FLAGS.fresh)
+    run = loop.train(config, options.run_dir or None, options.fresh)
     print(run.summary())
     if run.signal and run.step < run.last_step:
         print(f"Stopped and saved. To continue: {cli.this_command()}")
@@ -25,8 +26,7 @@ def main() -> None:
 def run() -> None:
     """The command."""
     cli.define_config()
-    cli.define("run_dir", "", "folder of the run (default: runs/<dataset>-<preset>)")
-    cli.define("fresh", False, "start over; an old run in the folder is moved aside, not deleted")
+    cli.define_settings(TrainOptions)
     cli.run(main, __doc__)
 
 

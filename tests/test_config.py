@@ -9,6 +9,7 @@ import pytest
 import dcgan_tf
 from dcgan_tf.config import PRESETS, Config, Dataset, LossName, from_json, preset
 from dcgan_tf.errors import UserError
+from dcgan_tf.training.options import TrainOptions
 
 
 def test_the_default_is_the_articles_recipe():
@@ -55,6 +56,15 @@ def test_given_settings_win_over_the_preset():
 def test_a_value_out_of_range_is_refused_by_name(field, value):
     with pytest.raises(UserError, match=f"^--{field}="):
         Config(**{field: value})
+
+
+def test_a_value_of_another_type_is_refused_with_the_type_needed():
+    with pytest.raises(UserError, match="^--fresh=1: true or false is needed"):
+        TrainOptions(fresh=1)
+    with pytest.raises(UserError, match="^--crop=108: a string is needed"):
+        Config(crop=108)
+    with pytest.raises(UserError, match="^--epochs=x: a number is needed"):
+        Config(epochs="x")
 
 
 def test_a_near_miss_is_answered_with_what_was_meant():

@@ -10,13 +10,14 @@ import numpy as np
 from dcgan_tf.config import Config
 from dcgan_tf.console import say
 from dcgan_tf.datasets.download import fetch, fetch_from_google_drive
+from dcgan_tf.datasets.options import Year
 from dcgan_tf.datasets.packing import Packed
 from dcgan_tf.datasets.unpacking import unpack
 from dcgan_tf.errors import UserError
 from dcgan_tf.pictures.grids import make_grid, save_png
 
 # Sully Chen's archives on Google Drive; 2018: 63,825 frames, 3.1 GB; 2017: about 45,500 frames, 2.2 GB.
-SULLY_CHEN = {"2018": "1PZWa6H0i1PCH9zuYcIh5Ouk_p-9Gh58B", "2017": "1Ue4XohCOV5YXy57S_5tDfCVqzLr101M7"}
+SULLY_CHEN: dict[Year, str] = {"2018": "1PZWa6H0i1PCH9zuYcIh5Ouk_p-9Gh58B", "2017": "1Ue4XohCOV5YXy57S_5tDfCVqzLr101M7"}
 
 # LFW, funneled (aligned): 13,233 photographs, 243 MB; URL and SHA-256 as in scikit-learn.
 LFW = "https://ndownloader.figshare.com/files/5976015"
@@ -25,7 +26,7 @@ LFW_SHA256 = "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
 CONTENTS = {"sully_chen": ("data.txt", "data.txt"), "lfw": ("*_[0-9][0-9][0-9][0-9].jpg", "Person_NNNN.jpg")}
 
 
-def download(config: Config, year: str = "2018", url: str = "", sha256: str = "") -> Path:
+def download(config: Config, year: Year = "2018", url: str = "", sha256: str = "") -> Path:
     """Download a data set and unpack it into its folder. An interrupted download is resumed.
 
     Args:
@@ -43,8 +44,6 @@ def download(config: Config, year: str = "2018", url: str = "", sha256: str = ""
     """
     if config.dataset not in CONTENTS:
         raise UserError(f"--download: {config.dataset} is not downloaded; only {' and '.join(CONTENTS)} are.")
-    if year not in SULLY_CHEN:
-        raise UserError(f"--year={year}: it can be {' or '.join(SULLY_CHEN)}.")
     folder, (pattern, called) = Path(config.resolved_data_dir), CONTENTS[config.dataset]
     if next(folder.rglob(pattern), None):
         say(f"{folder} holds a set already; nothing to download.")

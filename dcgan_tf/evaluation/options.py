@@ -7,15 +7,13 @@ from pathlib import Path
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.results import LEAST_IMAGES
-from dcgan_tf.settings import Settings, setting
+from dcgan_tf.settings import RunOptions, setting
 
 
 @dataclass(frozen=True)
-class EvaluateOptions(Settings):
+class EvaluateOptions(RunOptions):
     """What is measured against what; `run` and `checkpoint` do not matter where both `real` and `fake` are given."""
 
-    run: str = setting("", "folder of the run; empty: the newest in runs/")
-    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
     real: str = setting("", "folder of real images, in place of the run's data set")
     fake: str = setting("", "folder of images to measure, in place of the run's generator")
     num_images: int = setting(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.inpainting import masks
-from dcgan_tf.settings import Settings, setting
+from dcgan_tf.settings import RunOptions, Settings, setting
 
 LossName = Literal["slides", "paper", "non_saturating"]
 OptimizerName = Literal["adam", "momentum"]
@@ -29,11 +29,9 @@ class SearchOptions(Settings):
 
 
 @dataclass(frozen=True)
-class InpaintOptions(SearchOptions):
+class InpaintOptions(SearchOptions, RunOptions):
     """Which holes in which images a run fills, and how."""
 
-    run: str = setting("", "folder of the run; empty: the newest in runs/")
-    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
     images: str = setting(
         "", "image files separated by commas, or a folder; empty: held-out images of the run's data set"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import Settings, setting
+from dcgan_tf.settings import RunOptions, setting
 
 Stage = Literal["before_bn", "after_bn", "activation"]
 Scaling = Literal["map", "layer", "signed"]
@@ -14,11 +14,9 @@ Order = Literal["channel", "energy"]
 
 
 @dataclass(frozen=True)
-class LayerOptions(Settings):
+class LayerOptions(RunOptions):
     """What is drawn of which layers, for which inputs."""
 
-    run: str = setting("", "folder of the run; empty: the newest in runs/")
-    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
     seed: int = setting(0, "fixes z, the generator's input", at_least=0)
     z_file: str = setting("", "a .npy file with z, in place of --seed")
     image: str = setting("", "the discriminator's input: a file, or an index in the run's data set; empty: 0")

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 from dcgan_tf.config import parse_grid
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import Settings, setting
+from dcgan_tf.settings import RunOptions, setting
 
 MOST_IMAGES = 1_000_000
 MOST_IN_A_GRID = 10_000
 
 
 @dataclass(frozen=True)
-class SampleOptions(Settings):
+class SampleOptions(RunOptions):
     """Which images are drawn from a run, and how they are written."""
 
-    run: str = setting("", "folder of the run; empty: the newest in runs/")
-    checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
     num_images: int = setting(64, "number of images", at_least=1, at_most=MOST_IMAGES)
     grid: str = setting("", "rows x columns, in place of --num_images")
     seed: int = setting(0, "fixes the images; image i stays the same when more are drawn", at_least=0)

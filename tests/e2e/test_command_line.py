@@ -96,6 +96,7 @@ REFUSED = [
     ("evaluate", "--seed=-1", "--seed=-1"),
     ("evaluate", "--real=nowhere", "--real=nowhere: not a folder"),
     ("prepare", "--image_size=63", "--image_size=63"),
+    ("prepare", "--year=2019", "--year=2019: unknown; it can be 2018 or 2017."),
     ("prepare", "--num_images=-1", "--num_images=-1"),
     ("prepare", "--loss=hinge", "loss"),  # a setting, but none of this command
     ("sample", "--num_images=0", "--num_images=0"),
