@@ -206,7 +206,7 @@ def main() -> None:
         raise UserError(f"--only={FLAGS.only}: {unknown[0] or 'nothing'} is no part; they are {', '.join(PARTS)}.")
     if low := [name for name, least in LEAST.items() if FLAGS[name].value < least]:
         raise UserError(f"--{low[0]}={FLAGS[low[0]].value}: it must be at least {LEAST[low[0]]}.")
-    config = replace(cli.given_config(), dataset="sully_chen")
+    config = replace(cli.read_config(), dataset="sully_chen")
 
     from dcgan_tf.files import write_text
 

@@ -124,7 +124,7 @@ def main() -> None:
     from dcgan_tf.backend import tf
 
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    config = cli.given_config()
+    config = cli.read_config()
     print(f"{config.precision}, batch {config.batch_size}; milliseconds, plain -> ours\n")
     print("\n".join(layer_table(config)))
     by_form = {form: operation_times(dataclasses.replace(config, kernels=form)) for form in ("plain", "auto")}

@@ -211,7 +211,7 @@ def draw(found: dict, path: Path) -> None:
 
 def main() -> None:
     names = chosen_variants()
-    config = cli.given_config()
+    config = cli.read_config()
     from dcgan_tf.files import write_text
 
     found = summary(config, *measure(config, names))
