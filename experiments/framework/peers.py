@@ -78,7 +78,7 @@ class KerasFit(keras.Model):
     def run(self, batches, steps: int) -> None:
         """`steps` steps of `fit`, all on the same batches uint8 [d_steps, N, H, W, C]."""
         data = tf.data.Dataset.from_tensors(batches).repeat(steps)
-        self.fit(data, epochs=1, verbose=0)
+        self.fit(data, epochs=1, verbose=0, shuffle=False)
 
 
 def _torch():
