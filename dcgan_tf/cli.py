@@ -1,6 +1,6 @@
-"""The commands' flags, made from their settings, and the start and end of every command.
+"""Flags made from settings, and what all commands share: parsing, help, errors and exit codes.
 
-TensorFlow is not imported here: `--help` and a bad flag answer in well under a second.
+TensorFlow is not imported here, so that `--help` and a wrong flag are answered in well under a second.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from absl import app, flags
 
 from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
-from dcgan_tf.console import python
+from dcgan_tf.console import python_command
 from dcgan_tf.errors import UserError
 from dcgan_tf.settings import Settings, describe_bounds
 
@@ -34,15 +34,15 @@ S = TypeVar("S", bound=Settings)
 
 
 def define(name: str, default, help: str) -> None:
-    """Define one flag of this command, typed by its default (None: a text)."""
+    """Define one flag of this command; its type is that of the default (None: a string)."""
     _FLAG_KINDS.get(type(default), flags.DEFINE_string)(name, default, help)
     _DEFINED.append(name)
 
 
 def define_settings(settings: type[Settings], *names: str) -> None:
-    """Define a flag for each named field of a `Settings` class (none named: all).
+    """Define a flag for each of the named fields of a `Settings` class, or for all fields if none is named.
 
-    A flag that is not given is None: its value is then the field's default, or the preset's.
+    The flags default to None, which tells `read_settings` and `read_config` that a flag was not given.
     """
     for field in dataclasses.fields(settings):
         if names and field.name not in names:
@@ -56,41 +56,49 @@ def define_settings(settings: type[Settings], *names: str) -> None:
 
 
 def read_settings(settings: type[S]) -> S:
-    """The settings with the flags that were given on the command line."""
-    return settings(**_given(settings))
+    """Return the settings with the values of the flags that were given.
+
+    Raises:
+      UserError: a value is out of range; the message names the flag.
+    """
+    return settings(**_read_given(settings))
 
 
 def define_config(*names: str) -> None:
-    """Define `--preset` and a flag for each named field of `Config` (none named: all)."""
+    """Define `--preset` and a flag for each of the named fields of `Config`, or for all fields if none is named."""
     presets = "; ".join(f"{name}: {text}" for name, (text, _) in config_lib.PRESETS.items())
-    define("preset", "article", f"values for all settings; explicit flags win ({presets})")
+    define("preset", "article", f"base preset; explicit flags override it ({presets})")
     define_settings(Config, *(names or [f.name for f in dataclasses.fields(Config) if f.name != "preset"]))
 
 
 def read_config() -> Config:
-    """The preset with the flags that were given on the command line."""
-    given = _given(Config)
+    """Return the preset with the values of the flags that were given.
+
+    Raises:
+      UserError: a value is out of range; the message names the flag.
+    """
+    given = _read_given(Config)
     return config_lib.preset(given.pop("preset"), **given)
 
 
-def _given(settings: type[Settings]) -> dict[str, Any]:
+def _read_given(settings: type[Settings]) -> dict[str, Any]:
     names = [f.name for f in dataclasses.fields(settings) if f.name in FLAGS]
     return {name: FLAGS[name].value for name in names if FLAGS[name].value is not None}
 
 
 def run(main: Callable[[], None], doc: str) -> None:
-    """Parse the flags, call `main`, and turn what a user can cause into one sentence and exit code 2.
+    """Parse the flags and call `main`. Errors that a user can cause are printed as one sentence, with exit code 2.
 
     Args:
       main: the command.
-      doc: the command's description, shown by --help.
+      doc: the description of the command, printed by --help.
     """
 
     def parse(argv: list[str]) -> list[str]:
         if any(a in ("-h", "-help", "--help", "--helpfull", "--helpshort") for a in argv[1:]):
             try:
-                print(_help(doc), flush=True)
-            except BrokenPipeError:  # `... --help | head` has seen enough
+                print(_format_help(doc), flush=True)
+            except BrokenPipeError:  # the reader has closed the pipe, as in `... --help | head`
                 sys.stderr.close()
             sys.exit(0)
         try:
@@ -107,7 +115,7 @@ def run(main: Callable[[], None], doc: str) -> None:
             _fail(f"{rest[1]}: not a flag; settings are given as --name=value. See --help.")
         return rest
 
-    def guarded(_argv) -> None:
+    def run_main(_argv) -> None:
         try:
             main()
         except UserError as error:
@@ -115,30 +123,30 @@ def run(main: Callable[[], None], doc: str) -> None:
         except KeyboardInterrupt:
             print("Stopped.", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
-        except BrokenPipeError:  # `... | head` has seen enough
+        except BrokenPipeError:  # the reader has closed the pipe, as in `... | head`
             sys.stderr.close()
             sys.exit(128 + signal.SIGPIPE)
         except OSError as error:
-            # What the disk or the rights forbid is the user's to put right; anything else is a bug.
+            # The user can correct a full or read-only disk and missing permissions; anything else is a bug.
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
                 raise
             where = f"{error.filename}: " if error.filename else ""
-            _fail(f"{where}{error.strerror}; nothing that was whole before is lost.")
+            _fail(f"{where}{error.strerror}; files that were complete before are intact.")
 
-    app.run(guarded, flags_parser=parse)
+    app.run(run_main, flags_parser=parse)
 
 
 def this_command() -> str:
-    """The command line that continues this run: as it was given, without --fresh."""
+    """Return the command line that continues this run: the one given, without --fresh."""
     given = [a for a in sys.argv[1:] if a.lstrip("-").partition("=")[0] != "fresh"]
     if "fresh" in FLAGS and FLAGS["fresh"].value and len(given) == len(sys.argv) - 1:
-        given.append("--nofresh")  # it stands in a flagfile
+        given.append("--nofresh")  # --fresh is in a flagfile
     command = Path(sys.argv[0]).stem.removeprefix("dcgan-").replace("-", "_")  # "train", or "dcgan-train" as a script
-    return f"{python()} -m dcgan_tf.{command} {shlex.join(given)}".rstrip()
+    return f"{python_command()} -m dcgan_tf.{command} {shlex.join(given)}".rstrip()
 
 
 def print_paths(paths: Iterable[Path]) -> None:
-    """Print the files that a command wrote, one a line."""
+    """Print the files that a command wrote, one per line."""
     for path in paths:
         print(path)
 
@@ -148,7 +156,7 @@ def _fail(sentence: str) -> None:
     sys.exit(2)
 
 
-def _help(doc: str) -> str:
+def _format_help(doc: str) -> str:
     import textwrap
 
     lines = [doc.strip(), "", "flags:"]
@@ -157,5 +165,5 @@ def _help(doc: str) -> str:
         text = flag.help if flag.default is None or flag.default == "" else f"{flag.help} (default: {flag.default})"
         lines.append(f"  --{name}")
         lines += textwrap.wrap(text, 100, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    lines += ["  --flagfile", "      a file with flags, one --name=value a line"]
+    lines += ["  --flagfile", "      a file with flags, one --name=value per line"]
     return "\n".join(lines)

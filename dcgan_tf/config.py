@@ -1,4 +1,4 @@
-"""The settings of a run: one frozen dataclass, and the presets."""
+"""The settings of a run as one frozen dataclass, and the presets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import Settings, check, closest, setting
+from dcgan_tf.settings import Settings, check, setting, suggest
 
 Dataset = Literal["sully_chen", "synthetic_road", "lfw", "folder"]
 LossName = Literal["non_saturating", "saturating", "lsgan", "hinge", "wgan_gp"]
@@ -31,13 +31,13 @@ class Config(Settings):
     )
     crop: str = setting(
         "auto",
-        "what part of an image is used: N (the central NxN pixels), square (the largest central one), none "
+        "the part of an image that is used: N (the central NxN pixels), square (the largest central one), none "
         "(all of it, squashed), auto (108 for driving sets, as the article; 144 for lfw; square for a folder)",
         learned=False,  # the images that result are compared themselves
     )
     held_out: float = setting(
         0.1,
-        "share of the images kept apart to measure with, never trained on; the article used all: 0",
+        "share of the images held out for evaluation and never trained on; the article used all images: 0",
         at_least=0,
         at_most=0.5,
     )
@@ -54,43 +54,48 @@ class Config(Settings):
     )
     initializer: Literal["article", "paper", "he"] = setting("article", "weights at the start: Glorot, N(0, 0.02), He")
 
-    batch_size: int = setting(64, "images per update, of all devices together", at_least=2, at_most=65536)
+    batch_size: int = setting(64, "images per update, over all devices", at_least=2, at_most=65536)
     epochs: int = setting(30, "passes over the data set", at_least=1, learned=False)
-    max_steps: int = setting(0, "stop after this many steps in all; 0: only epochs count", at_least=0, learned=False)
+    max_steps: int = setting(
+        0, "stop after this many steps in total; 0: no limit besides epochs", at_least=0, learned=False
+    )
     d_steps: int = setting(1, "discriminator updates per step, each with its own batch and z", at_least=1, at_most=100)
     g_steps: int = setting(2, "generator updates per step (the article: 2)", at_least=1, at_most=100)
     loss: LossName = setting("non_saturating", "GAN loss")
     augment: Literal["none", "translation"] = setting(
         "none",
-        "what D is shown, real and generated images alike: none, as they are; translation, moved at random by up to an "
-        "eighth of the side (DiffAugment)",
+        "how the images that D sees, real and generated, are augmented: none; translation, shifted at random by up to "
+        "an eighth of the side (DiffAugment)",
     )
-    flip: Switch = setting("off", "mirror half of the real images, drawn anew at each step: faces, not roads")
+    flip: Switch = setting("off", "mirror half of the real images, chosen anew at each step; for faces, not for roads")
     learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
     ema: float = setting(
-        0.0, "decay per step of the averaged generator, after rising from 1/10; 0: none is kept", at_least=0, below=1
+        0.0,
+        "decay per step of the averaged generator, rising from 1/10 at the start; 0: no average is kept",
+        at_least=0,
+        below=1,
     )
     precision: Precision = setting(
         "float32",
         "type that layers compute in; weights, batch norm statistics, logits and losses stay float32; auto: bfloat16 "
-        "where a matrix product is faster in it, tried once when the run begins",
+        "if a matrix product is faster in it, which is tried once when the run begins",
     )
     kernels: Literal["auto", "plain"] = setting(
         "auto",
         "how layers compute: auto, in the form that is fastest here; plain, as Keras does (equal up to rounding)",
     )
-    xla: Switch = setting("off", "compile the step with XLA, which draws other z; on a GPU not measured")
+    xla: Switch = setting("off", "compile the step with XLA, which draws other z; not measured on a GPU")
     strategy: Literal["auto", "one", "mirrored", "multi_worker"] = setting(
         "auto",
-        "who trains: one device, mirrored (all GPUs of this machine), multi_worker (the machines of TF_CONFIG or "
-        "Slurm), auto (what there is); they share out each batch, with the same result up to rounding",
+        "which devices train: one, mirrored (all GPUs of this machine), multi_worker (the machines of TF_CONFIG or "
+        "Slurm), auto (all that are there); they split each batch, with the same result up to rounding",
         learned=False,
     )
     steps_per_call: int = setting(
         1,
-        "steps that one call of TensorFlow makes, with the same result; more save time where a step takes milliseconds",
+        "steps per call of TensorFlow, with the same result; more save time where a step takes milliseconds",
         at_least=1,
         at_most=1000,
         learned=False,
@@ -103,9 +108,11 @@ class Config(Settings):
     checkpoint_every: int = setting(
         500, "steps between checkpoints; every epoch ends with one", at_least=1, learned=False
     )
-    keep_checkpoints: int = setting(3, "newest checkpoints kept, besides the best", at_least=1, learned=False)
+    keep_checkpoints: int = setting(
+        3, "how many of the newest checkpoints are kept, besides the best", at_least=1, learned=False
+    )
     keep_every_epochs: int = setting(
-        5, "the checkpoint of every M-th epoch's end is kept too; 0: none", at_least=0, learned=False
+        5, "the checkpoint at the end of every M-th epoch is kept too; 0: none", at_least=0, learned=False
     )
     histogram_every: int = setting(500, "steps between weight histograms in TensorBoard", at_least=1, learned=False)
 
@@ -116,25 +123,25 @@ class Config(Settings):
 
     @property
     def resolved_data_dir(self) -> str:
-        """The data set's folder, the default one filled in."""
+        """The folder of the data set: `data_dir`, or its default."""
         return self.data_dir or f"data/{self.dataset}"
 
     @property
     def data_name(self) -> str:
-        """What the pictures call the set: its folder's name."""
+        """The name of the data set in pictures: that of its folder."""
         return os.path.basename(os.path.normpath(self.resolved_data_dir))
 
     @property
     def default_run_dir(self) -> str:
-        """Where the run is kept if nobody says otherwise."""
+        """The folder of the run unless another is given."""
         return f"runs/{self.dataset}-{self.preset}"
 
     @property
     def resolved_crop(self) -> str:
-        """`crop` with "auto" replaced by the data set's own: "108" (the article's), "144", "square" or as given."""
+        """`crop`, with "auto" replaced by the default of the data set: "108" (the article's), "144" or "square"."""
         if self.crop != "auto":
             return self.crop
-        # 144 of LFW's 250 pixels: from hair to chin, and hardly a black corner of the alignment, of which 150 has more.
+        # 144 of LFW's 250 pixels reach from hair to chin; 150 would show more of the black corners from the alignment.
         return {"folder": "square", "lfw": "144"}.get(self.dataset, "108")
 
     @property
@@ -143,7 +150,7 @@ class Config(Settings):
         return parse_grid(self.sample_grid)
 
     def learned(self) -> dict[str, Any]:
-        """The settings that decide the weights after step t."""
+        """The settings that the weights after step t depend on, by name."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata["learned"]}
 
     def to_json(self) -> str:
@@ -151,7 +158,11 @@ class Config(Settings):
 
 
 def parse_grid(text: str, flag: str = "--sample_grid") -> tuple[int, int]:
-    """Rows and columns of a grid, from "8x8"."""
+    """Parse the size of a grid such as "8x8" into (rows, columns), each from 1 to 64.
+
+    Raises:
+      UserError: another text; the message names `flag`.
+    """
     rows, _, columns = text.partition("x")
     if rows.isdecimal() and columns.isdecimal() and 0 < int(rows) <= 64 and 0 < int(columns) <= 64:
         return int(rows), int(columns)
@@ -164,7 +175,7 @@ def _check_crop(value: str) -> None:
     raise UserError(f"--crop={value}: it can be a positive number of pixels, square, none or auto.")
 
 
-# What each preset is for, and what differs from the article's values.
+# Each preset: its purpose, and the settings that differ from the article's.
 PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     "article": (
         "the article's networks and training, float32; with --held_out=0 on every image, as there",
@@ -212,28 +223,28 @@ assert set(PRESETS) == set(get_args(PresetName))
 
 
 def preset(name: str, **overrides: Any) -> Config:
-    """The named preset with some settings replaced.
+    """Return the named preset with some settings replaced.
 
     Args:
       name: one of `PRESETS`.
       **overrides: fields of `Config`.
 
     Raises:
-      UserError: unknown preset or field, or a value out of range.
+      UserError: the preset or a field is unknown, or a value is out of range.
     """
     known = {f.name: f for f in dataclasses.fields(Config)}
     check(known["preset"], name, get_args(PresetName))
     for given in overrides:
         if given not in known:
-            raise UserError(f"{given}: no such setting.{closest(given, known)}")
+            raise UserError(f"{given}: no such setting.{suggest(given, known)}")
     return Config(**(PRESETS[name][1] | {"preset": name} | overrides))
 
 
 def from_json(text: str, where: str) -> Config:
-    """The config that `Config.to_json` wrote; `where` names the file in errors.
+    """Read the config that `Config.to_json` wrote; `where` names the file in errors.
 
     Raises:
-      UserError: not JSON, or its settings are not this version's.
+      UserError: the text is not JSON, or its settings are not those of this version.
     """
     try:
         values = json.loads(text)
@@ -241,7 +252,7 @@ def from_json(text: str, where: str) -> Config:
         raise UserError(f"{where}: not a readable config ({error}); the run cannot be used.") from None
     if not isinstance(values, dict):
         raise UserError(f"{where}: not a config; the run cannot be used.")
-    # What a run from before these settings did: it learned from all images, with Keras's own layers.
+    # Runs from before these settings existed learned from all images, with Keras's own layers.
     values = {"held_out": 0.0, "kernels": "plain"} | values
     try:
         return preset("article", **values)

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def say(message: str) -> None:
-    """Print one line for the user, at once, without tearing a progress bar."""
+    """Print one line for the user, at once, without breaking a progress bar."""
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -26,8 +26,8 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
-def python() -> str:
-    """How the user calls this Python: `python` where that is it, else its path."""
+def python_command() -> str:
+    """The command that starts this Python: `python` if that is the same one, else its path."""
     found = shutil.which("python")
     if found and os.path.abspath(found) == os.path.abspath(sys.executable):
         return "python"
@@ -36,13 +36,13 @@ def python() -> str:
 
 
 class Progress:
-    """Counts work done towards a known total (or an unknown one, `total=None`).
+    """A progress bar on a terminal, and a line every 10 seconds elsewhere.
 
     Args:
-      what: the work, as a noun phrase: "packing 4,400 images".
-      total: how many units there are to do.
-      unit: what one unit is called ("images", "B" for bytes).
-      initial: units that were done before, in an earlier run.
+      what: the work, such as "packing 4,400 images".
+      total: the number of units to do; None: unknown.
+      unit: the name of the units ("images"; "B" for bytes).
+      initial: units that were done in an earlier run.
     """
 
     def __init__(self, what: str, total: int | None, unit: str = "images", initial: int = 0):
@@ -63,7 +63,7 @@ class Progress:
                 dynamic_ncols=True,
                 leave=False,
                 delay=0.5,
-                # Only bytes have a rate here; elsewhere the note has it.
+                # Only bytes get a rate; elsewhere the note holds it.
                 bar_format="{desc} {percentage:.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}"
                 + (", {rate_fmt}]" if unit == "B" else "{postfix}]"),
             )
@@ -76,9 +76,9 @@ class Progress:
             self._bar.close()
 
     def advance(self, units: int = 1, note: str = "") -> None:
-        """`units` more are done; `note` is shown beside the count."""
+        """Count `units` more as done; `note` is shown beside the count."""
         self.done += units
-        if self._first is None:  # the first unit is not timed: it includes tracing
+        if self._first is None:  # the first unit is not timed, because it includes tracing
             self._first, self._start = self.done, time.monotonic()
         if self._bar is not None:
             if note:
@@ -95,22 +95,22 @@ class Progress:
         if self.total:
             line += f" of {self.total:,} {self.unit} ({100 * self.done / self.total:.0f} %)"
             if rate > 0:
-                line += f", {clock((self.total - self.done) / rate)} left"
+                line += f", {format_duration((self.total - self.done) / rate)} left"
         return line + (f", {note}" if note else "")
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None, unit: str = "images") -> Iterator[T]:
-    """Yield `items`, showing how many of `total` (default: their length) are done."""
+    """Yield `items` and show how many of `total` (default: their length) are done."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    with Progress(what, total, unit) as shown:
+    with Progress(what, total, unit) as bar:
         for item in items:
             yield item
-            shown.advance()
+            bar.advance()
 
 
-def clock(seconds: float) -> str:
-    """Seconds as a person says them: 4 s, 3 min 5 s, 2 h 7 min."""
+def format_duration(seconds: float) -> str:
+    """Format seconds as "4 s", "3 min 5 s" or "2 h 7 min"."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

@@ -2,7 +2,7 @@
 
 
 class UserError(Exception):
-    """What is wrong, where, and what to do now, in one sentence.
+    """An error that the user can correct. Its message is one sentence: what is wrong, where, and what to do now.
 
-    The commands print it without a traceback and exit with code 2.
+    The commands print the message without a traceback and exit with code 2.
     """

@@ -1,4 +1,4 @@
-"""Measure how good generated images are, with no download: a table, JSON, CSV and a page of pictures.
+"""Measure the quality of generated images, without a download: a table, JSON, CSV and a page of pictures.
 
 python -m dcgan_tf.evaluate                                     the newest run against its data set
 python -m dcgan_tf.evaluate --run=runs/roads --checkpoint=best --num_images=5000
@@ -10,7 +10,7 @@ from dcgan_tf.evaluation.options import EvaluateOptions
 
 
 def main() -> None:
-    """Measure what the flags ask for, print the table and the files."""
+    """Evaluate the images that the flags describe, and print the table and the files."""
     options = cli.read_settings(EvaluateOptions)
     from dcgan_tf.evaluation.evaluate import evaluate
 
@@ -20,7 +20,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The command."""
+    """Define the flags and run the command."""
     cli.define_settings(EvaluateOptions)
     cli.run(main, __doc__)
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Writing files atomically, so that a file is either complete or absent."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`, which is renamed to `path` when the block ends without an error.
+    """Yield a temporary path beside `path`, and rename it to `path` when the block ends without an error.
 
-    The bytes are on the disk before the rename: after a power cut `path` is the old file or the new one.
+    The bytes are synced to the disk before the rename: after a power cut `path` is the old file or the new one.
 
     Raises:
-      UserError: the disk is full or may not be written; what stood at `path` before is untouched.
+      UserError: the disk is full or may not be written; an older file at `path` is untouched.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -30,20 +30,20 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(f.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        raise write_error(error, path) from error
+        raise explain_write_error(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8, whole or not at all."""
+    """Write `text` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_error(error: OSError, path: Path) -> Exception:
-    """The sentence for a disk that is full or may not be written; any other error unchanged."""
+def explain_write_error(error: OSError, path: Path) -> Exception:
+    """Return a UserError for a disk that is full or may not be written, and any other error unchanged."""
     if error.errno in _NO_SPACE:
         return UserError(f"{path}: no space left on the disk; free some and run the same command again.")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -56,7 +56,7 @@ def write_error(error: OSError, path: Path) -> Exception:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of `replacing` in `folder` whose process is gone."""
+    """Remove the temporary files of `replacing` in `folder` whose process has ended."""
     for path in folder.glob(".*.tmp"):
         pid = path.name.split(".")[-2]
         if pid.isdecimal() and not _alive(int(pid)):
@@ -65,7 +65,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _alive(pid: int) -> bool:
-    if pid == os.getpid():  # left by an earlier process of the same number
+    if pid == os.getpid():  # left by an earlier process with the same ID
         return False
     try:
         os.kill(pid, 0)
@@ -77,10 +77,10 @@ def _alive(pid: int) -> bool:
 
 
 def check_output(folder: str) -> None:
-    """Refuse an `--output` that is a file; "" is no folder yet.
+    """Check that `--output` is not a file. The folder need not exist, and "" is accepted.
 
     Raises:
-      UserError: a file stands there.
+      UserError: it is a file.
     """
     if folder and os.path.exists(folder) and not os.path.isdir(folder):
         raise UserError(f"--output={folder}: a file stands where a folder is needed; choose another one.")

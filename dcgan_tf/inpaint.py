@@ -11,7 +11,7 @@ from dcgan_tf.inpainting.options import InpaintOptions
 
 
 def main() -> None:
-    """Fill the holes that the flags ask for, print the scores and the files."""
+    """Fill the holes that the flags describe, and print the scores and the files."""
     options = cli.read_settings(InpaintOptions)
     from dcgan_tf.inpainting.fill import inpaint
 
@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The command."""
+    """Define the flags and run the command."""
     cli.define_settings(InpaintOptions)
     cli.run(main, __doc__)
 

@@ -1,4 +1,4 @@
-"""Get a data set ready: download or draw it, decode it once, and see what it holds.
+"""Prepare a data set: download or draw it, decode it once, and describe it.
 
 python -m dcgan_tf.prepare --dataset=sully_chen --download
 python -m dcgan_tf.prepare --dataset=lfw --download
@@ -26,7 +26,7 @@ SETTINGS = (
 
 
 def main() -> None:
-    """Download or draw, decode and check what the flags ask for."""
+    """Download or draw a data set, decode it and describe it."""
     config, options = cli.read_config(), cli.read_settings(PrepareOptions)
     from dcgan_tf.datasets import packing, preparing
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The command."""
+    """Define the flags and run the command."""
     cli.define_config(*SETTINGS)
     cli.define_settings(PrepareOptions)
     cli.run(main, __doc__)

@@ -1,4 +1,4 @@
-"""Worker processes: spawned, deaf to Ctrl-C, and ended with their parent."""
+"""Worker processes that ignore Ctrl-C and end with their parent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 @contextlib.contextmanager
 def worker_processes(tasks: int) -> Iterator[Callable[..., Future]]:
-    """Yield `submit(function, *arguments)` of a process for each core, or for each task if there are fewer.
+    """Yield `submit(function, *arguments)` of a pool with one process per core, or one per task if those are fewer.
 
-    What is still waiting when the block ends is given up; what runs is waited for.
+    When the block ends, tasks that have not started are cancelled and running ones are awaited.
     """
     # Spawned, not forked: a forked copy of a process that runs TensorFlow may hang.
     workers = ProcessPoolExecutor(
@@ -27,7 +27,7 @@ def worker_processes(tasks: int) -> Iterator[Callable[..., Future]]:
     )
 
     def submit(function: Callable, *arguments) -> Future:
-        with _main_module_hidden():
+        with _hide_main_module():
             return workers.submit(function, *arguments)
 
     try:
@@ -37,9 +37,11 @@ def worker_processes(tasks: int) -> Iterator[Callable[..., Future]]:
 
 
 @contextlib.contextmanager
-def _main_module_hidden() -> Iterator[None]:
-    """A spawned worker first runs the caller's script again; one that trains without asking for its
-    `__name__`, as in a notebook or a first try, would train in the worker too. Ours need nothing of it.
+def _hide_main_module() -> Iterator[None]:
+    """Keep spawned workers from running the caller's script again.
+
+    A script without an `if __name__ == "__main__"` guard would otherwise train in every worker too. The functions
+    submitted here need nothing of it.
     """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -50,13 +52,13 @@ def _main_module_hidden() -> Iterator[None]:
 
 
 def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, which then ends its workers; end with it even if it is killed."""
+    """Leave Ctrl-C to the parent, which then ends its workers, and end with the parent even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None, "it runs in a worker"
+    assert parent is not None, "called outside a worker"
     parent.join()
     os._exit(1)

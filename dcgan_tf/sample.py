@@ -1,4 +1,4 @@
-"""Draw images from a trained run.
+"""Generate images with a trained run.
 
 python -m dcgan_tf.sample                                  a grid of 64, from the newest run
 python -m dcgan_tf.sample --num_images=10 --singly --seed=7
@@ -10,7 +10,7 @@ from dcgan_tf.sampling.options import SampleOptions
 
 
 def main() -> None:
-    """Draw what the flags ask for and print the files."""
+    """Generate the images that the flags describe, and print the files."""
     options = cli.read_settings(SampleOptions)
     from dcgan_tf.sampling.draw import draw
 
@@ -18,7 +18,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The command."""
+    """Define the flags and run the command."""
     cli.define_settings(SampleOptions)
     cli.run(main, __doc__)
 

@@ -1,7 +1,7 @@
-"""Settings declared once: a dataclass field carries its default, its meaning and its bounds.
+"""Settings as dataclass fields that carry a default, a help text and bounds.
 
-A command's flags, their help and their checks are made from these fields (`cli.define_settings`). TensorFlow is not
-imported here.
+Each setting is declared once. `cli.define_settings` makes a command's flags and their help from the fields, and every
+value is checked against its field. TensorFlow is not imported here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from dcgan_tf.errors import UserError
 
 
 def setting(default, help: str, *, at_least=None, at_most=None, above=None, below=None, learned: bool = True) -> Any:
-    """One field of a `Settings` class: its default, its meaning with unit, and its bounds.
+    """Declare one field of a `Settings` class.
 
     Args:
-      default: its type is the setting's. A choice among names has a `Literal` as the field's annotation.
-      help: for `--help`.
+      default: the default value; its type is the type of the setting. For a choice among values, annotate the field
+        with a `Literal`.
+      help: what `--help` says: the meaning, with its unit.
       at_least, at_most, above, below: bounds of a number.
-      learned: of `Config`: whether the setting decides the weights after step t. One that changes only what is recorded
-        or how long the run goes on may differ when the run is continued.
+      learned: for fields of `Config`: whether the weights after step t depend on the setting. A setting that changes
+        only what is recorded, or how long the run lasts, may differ when the run is continued.
     """
     bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
     metadata = {"help": help, "learned": learned} | {k: v for k, v in bounds.items() if v is not None}
@@ -31,14 +32,14 @@ def setting(default, help: str, *, at_least=None, at_most=None, above=None, belo
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Base of the frozen dataclasses whose fields are made by `setting`: every value is checked when one is made.
+    """Base class of dataclasses whose fields are made by `setting`. Creating an instance checks every value.
 
     Raises:
-      UserError: a value of another type or outside its bounds; the sentence names the flag.
+      UserError: a value has the wrong type or is out of bounds; the message names the flag.
     """
 
     choices: ClassVar[dict[str, tuple]]
-    """The values that each setting's `Literal` allows; none: it is not a choice."""
+    """The values that each setting's `Literal` allows, by field name; () for a setting that is not a choice."""
 
     def __init_subclass__(cls) -> None:
         hints = typing.get_type_hints(cls)
@@ -59,7 +60,16 @@ class RunOptions(Settings):
 
 
 def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
-    """`value` in the field's type, or a UserError that names the flag and what it allows."""
+    """Return `value` converted to the field's type.
+
+    Args:
+      field: made by `setting`.
+      value: an int is accepted where a float is needed.
+      allowed: the only values allowed; (): any within the bounds.
+
+    Raises:
+      UserError: the value has the wrong type, is not allowed, is out of bounds or is not finite.
+    """
     kind: Any = type(field.default)
     bounds, flag = field.metadata, f"--{field.name}"
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
@@ -68,7 +78,7 @@ def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
         needed = {str: "a string", bool: "true or false"}.get(kind, "a number")
         raise UserError(f"{flag}={value}: {needed} is needed.")
     if allowed and value not in allowed:
-        hint = closest(value, allowed) if kind is str else ""
+        hint = suggest(value, allowed) if kind is str else ""
         raise UserError(f"{flag}={value}: unknown; it can be {join_or(allowed)}.{hint}")
     good = (
         (kind is str or value - value == 0)  # neither nan nor infinite
@@ -83,18 +93,18 @@ def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
 
 
 def describe_bounds(field: dataclasses.Field) -> str:
-    """A setting's bounds in words: "at least 1 and at most 100"; none: ""."""
+    """Describe the bounds of a setting: "at least 1 and at most 100", or "" if it has none."""
     words = {"at_least": "at least", "at_most": "at most", "above": "above", "below": "below"}
     return " and ".join(f"{words[k]} {field.metadata[k]:,}" for k in words if k in field.metadata)
 
 
 def join_or(values) -> str:
-    """The values as "a, b or c"."""
+    """Join the values as "a, b or c"."""
     *most, last = [str(v) for v in values]
     return f"{', '.join(most)} or {last}" if most else last
 
 
-def closest(value: str, values) -> str:
-    """The sentence " Did you mean x?", or "" where nothing is near."""
+def suggest(value: str, values) -> str:
+    """Return " Did you mean x?" with the most similar of `values`, or "" if none is similar."""
     near = difflib.get_close_matches(value, values, n=1)
     return f" Did you mean {near[0]}?" if near else ""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, save, and say how to continue."""
+"""Handling of Ctrl-C and SIGTERM: a run finishes its step, saves and says how to continue."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 
 class StopRequest:
-    """Within the block, SIGINT and SIGTERM are recorded in `signal` instead of ending the process.
+    """Records SIGINT and SIGTERM in `signal` within the block, instead of ending the process.
 
-    A second Ctrl-C interrupts at once. Outside the main thread Python hands out no signals, and nothing is noted.
+    A second Ctrl-C interrupts at once. Python handles signals in the main thread only: in another one nothing is
+    recorded.
     """
 
     def __init__(self):
@@ -37,10 +38,10 @@ class StopRequest:
 
 @contextlib.contextmanager
 def exit_on_interrupt() -> Iterator[None]:
-    """Within the block, Ctrl-C ends the process without a message, unless a `StopRequest` records it.
+    """Let Ctrl-C end the process without a message within the block, unless a `StopRequest` records it.
 
-    For calls of TensorFlow that wait for other machines: Python hears of no signal before they return. Behind the
-    block SIGTERM, which TensorFlow takes for itself where it meets them, is what it was.
+    This is for calls of TensorFlow that wait for other machines: Python handles no signal before they return.
+    TensorFlow installs its own SIGTERM handler in such calls; the earlier one is restored after the block.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

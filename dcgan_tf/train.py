@@ -12,7 +12,7 @@ from dcgan_tf.training.options import TrainOptions
 
 
 def main() -> None:
-    """Train the run that the flags describe and print what there is to look at."""
+    """Train the run that the flags describe, and print a summary."""
     config, options = cli.read_config(), cli.read_settings(TrainOptions)
     from dcgan_tf.training import loop
 
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def run() -> None:
-    """The command."""
+    """Define the flags and run the command."""
     cli.define_config()
     cli.define_settings(TrainOptions)
     cli.run(main, __doc__)

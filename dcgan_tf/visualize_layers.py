@@ -1,4 +1,4 @@
-"""See what every layer of a trained run does: figures and a report that opens in a browser.
+"""Show what every layer of a trained run computes, as figures and as a report for the browser.
 
 python -m dcgan_tf.visualize_layers                       the newest run, into layers/ in it
 python -m dcgan_tf.visualize_layers --layers='d/*' --image=my/road.jpg --stage=activation
@@ -10,21 +10,21 @@ from dcgan_tf.layer_figures.options import LayerOptions
 
 
 def main() -> None:
-    """Draw the figures that the flags ask for and print the files."""
+    """Draw the figures that the flags describe, and print the files."""
     options = cli.read_settings(LayerOptions)
     from dcgan_tf.training import run_directory
 
-    run_directory.choose_run(options.run).config()  # what is no run is said at once: the rest imports TensorFlow
+    run_directory.choose_run(options.run).config()  # a wrong folder is refused before TensorFlow is imported
     from dcgan_tf.layer_figures.visualize import visualize
 
     written = visualize(options)
     cli.print_paths(written)
     report = f"; open {written[-1]} in a browser" if written[-1].suffix == ".html" else ""
-    print(f"{len(written)} figures are drawn{report}.")
+    print(f"{len(written)} figures written{report}.")
 
 
 def run() -> None:
-    """The command."""
+    """Define the flags and run the command."""
     cli.define_settings(LayerOptions)
     cli.run(main, __doc__)
 

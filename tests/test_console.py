@@ -12,13 +12,13 @@ from dcgan_tf import console
 
 def test_python_is_called_so_that_a_shell_finds_it(monkeypatch, tmp_path):
     """After `make demo` nothing is activated: `python` may be missing, or another one."""
-    ask = f"{console.python()} -c 'import sys; print(sys.executable)'"
+    ask = f"{console.python_command()} -c 'import sys; print(sys.executable)'"
     found = subprocess.run(ask, shell=True, capture_output=True, text=True, check=True).stdout.strip()
     assert os.path.samefile(found, sys.executable)
     monkeypatch.setattr(console.shutil, "which", lambda name: sys.executable)
-    assert console.python() == "python"
+    assert console.python_command() == "python"
     monkeypatch.setattr(console.shutil, "which", lambda name: None)
-    assert os.path.samefile(shlex.split(console.python())[0], sys.executable)
+    assert os.path.samefile(shlex.split(console.python_command())[0], sys.executable)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_python_is_called_so_that_a_shell_finds_it(monkeypatch, tmp_path):
     [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (185, "3 min 5 s"), (3600, "1 h 0 min"), (7641, "2 h 7 min")],
 )
 def test_clock_speaks_as_people_do(seconds, words):
-    assert console.clock(seconds) == words
+    assert console.format_duration(seconds) == words
 
 
 class Clock:

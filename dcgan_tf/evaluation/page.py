@@ -18,13 +18,13 @@ PAIRS = 10
 
 
 def save_quality_page(path: Path, evaluation: Evaluation) -> None:
-    """Write the page as PNG, whole or not at all.
+    """Write the page as PNG, atomically.
 
-    From above: generated beside held-out real images; the metrics of both at equal numbers, with standard errors; the
-    generated images that are nearest to the training set over their nearest training images, and likewise the held-out
-    ones: a copy shows as a pair of equal pictures.
+    From top to bottom it has: generated images beside held-out real ones; the metrics of both, at equal numbers of
+    images, with standard errors; the generated images nearest to the training set above their nearest training images,
+    and the held-out ones likewise. A copy shows as a pair of equal images.
     """
-    from matplotlib.figure import Figure  # without pyplot no display is looked for
+    from matplotlib.figure import Figure  # pyplot would look for a display
 
     has_real = len(evaluation.unseen) > 0
     metrics = list(evaluation.columns[-1].metrics)
@@ -39,7 +39,7 @@ def save_quality_page(path: Path, evaluation: Evaluation) -> None:
     _show(left, evaluation.fakes, evaluation.columns[0].what)
     _show(right, evaluation.unseen, "real, held out from training") if has_real else right.axis("off")
 
-    # The last columns are of equal numbers of images: only those compare.
+    # Only the last columns are of equal numbers of images, and so comparable.
     compared = evaluation.columns[-2:] if has_real else evaluation.columns
     panels = middle.subplots(rows, -(-len(metrics) // rows), squeeze=False).ravel()
     for panel in panels[len(metrics) :]:

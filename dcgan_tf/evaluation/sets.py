@@ -1,4 +1,4 @@
-"""The image sets of an evaluation: a run's or a folder's, against a run's data set or a folder."""
+"""The image sets of an evaluation: those of a run or a folder, and the real ones of a data set or a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dcgan_tf.config import Config, Dataset, preset
 from dcgan_tf.console import Progress, say
 from dcgan_tf.datasets.packing import Packed, find_packed, open_packed
 from dcgan_tf.evaluation.options import EvaluateOptions
-from dcgan_tf.files import write_error
+from dcgan_tf.files import explain_write_error
 from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
 PIECE = 256  # images generated, or read and written, at a time
@@ -24,10 +24,10 @@ class Sets:
     """The sets that are compared.
 
     Attributes:
-      real: the real images, those held out apart.
-      images: uint8 [n, S, S, C], in random order, at most as many as asked for.
-      about: names of both, and how the real ones were prepared and split.
-      folder: where the results go by default.
+      real: the real images, split into training and held-out ones.
+      images: the images to measure, uint8 [n, S, S, C], in random order, at most `options.num_images`.
+      about: the names of both sets, and how the real images were prepared and split.
+      folder: the default folder of the results.
     """
 
     real: Packed
@@ -37,10 +37,10 @@ class Sets:
 
 
 def resolve_run(options: EvaluateOptions) -> tuple[RunDirectory | None, Config]:
-    """The run and its config; for two folders None and the config that they are read with.
+    """Return the run and its config or, for two folders, None and the config to read them with.
 
     Raises:
-      UserError: no such run.
+      UserError: there is no such run.
     """
     if options.real and options.fake:
         return None, preset("article", image_size=options.image_size or 64)
@@ -49,18 +49,23 @@ def resolve_run(options: EvaluateOptions) -> tuple[RunDirectory | None, Config]:
 
 
 def open_sets(options: EvaluateOptions, run: RunDirectory | None, config: Config, spool: Path) -> Sets:
-    """Load, generate and pack what is to be compared; `spool` is a folder for what need not fit into memory.
+    """Load, generate and pack the images to compare.
+
+    Args:
+      options: what is compared.
+      run, config: from `resolve_run`.
+      spool: a folder for images that need not fit into memory.
 
     Raises:
-      UserError: no such checkpoint, or a set that cannot be used.
+      UserError: there is no such checkpoint, or a set cannot be used.
     """
     gan = None
-    if run and not options.fake:  # first: a wrong checkpoint is said before a set is packed
+    if run and not options.fake:  # first, so that a wrong checkpoint is refused before a set is packed
         from dcgan_tf.training.loading import load_with_step
 
         gan, step = load_with_step(run.path, options.checkpoint)
     if run and not options.real:
-        real, name = _learned_from(run, config), f"{config.dataset} ({config.resolved_data_dir})"
+        real, name = _open_learned_set(run, config), f"{config.dataset} ({config.resolved_data_dir})"
     else:
         real, name = open_packed(_real_config(options.real, run, config)), options.real
     settings = {key: real.manifest[key] for key in ("image_size", "channels", "crop", "split")}
@@ -76,12 +81,12 @@ def open_sets(options: EvaluateOptions, run: RunDirectory | None, config: Config
             real, images, about | {"images": options.fake}, parent / (Path(options.fake).resolve().name + against)
         )
     count = min(options.num_images, len(real.training))
-    images = written(spool / "images", _generated(gan, count, options.seed), real.images.shape[1:])
+    images = write_images(spool / "images", _generate(gan, count, options.seed), real.images.shape[1:])
     return Sets(real, images, about | {"run": str(run.path), "step": step}, parent / f"step-{step}{against}")
 
 
-def _learned_from(run: RunDirectory, config: Config) -> Packed:
-    """The run's data set, as it was packed for it."""
+def _open_learned_set(run: RunDirectory, config: Config) -> Packed:
+    """Open the data set of a run as it was packed for the run, and report if its images have changed since."""
     packed = find_packed(config) or open_packed(config)
     try:
         same = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"] == packed.manifest["sha256"]
@@ -93,7 +98,7 @@ def _learned_from(run: RunDirectory, config: Config) -> Packed:
 
 
 def _real_config(folder: str, run: RunDirectory | None, config: Config) -> Config:
-    """The config that reads a folder of real images: cropped as the run's own set, with a share held out."""
+    """Return the config to read a folder of real images: cropped as the run's own set, with a share held out."""
     dataset: Dataset = "folder"
     if run and config.dataset == "lfw":
         dataset = "lfw"
@@ -106,35 +111,36 @@ def _real_config(folder: str, run: RunDirectory | None, config: Config) -> Confi
 
 
 def _measured_config(folder: str, config: Config) -> Config:
-    """The config that reads a folder of images to measure: all of them, cropped to the central square."""
+    """Return the config to read a folder of images to measure: all of them, cropped to the central square."""
     return replace(config, dataset="folder", data_dir=folder, crop="square", held_out=0.0, num_images=0)
 
 
-def _generated(gan, count: int, seed: int) -> Iterator[np.ndarray]:
+def _generate(gan, count: int, seed: int) -> Iterator[np.ndarray]:
     z = gan.sample_latents(count, seed)
-    with Progress(f"generating {count:,} images", count) as shown:
+    with Progress(f"generating {count:,} images", count) as bar:
         for i in range(0, count, PIECE):
             yield gan.decode(z[i : i + PIECE])
-            shown.advance(min(PIECE, count - i))
+            bar.advance(min(PIECE, count - i))
 
 
 def draw_rows(total: int, count: int, seed: int) -> np.ndarray:
-    """`count` different numbers below `total`, or all: a longer list begins with a shorter one."""
+    """Draw `count` different numbers below `total`, or all of them. A longer draw begins with a shorter one."""
     return np.random.default_rng([seed, 0]).permutation(total)[:count]
 
 
 def spool_rows(path: Path, images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """`images[rows]`, in this order, mapped from a file."""
+    """Write `images[rows]`, in this order, to a file and return it as a memory map."""
     pieces = (images[rows[i : i + PIECE]] for i in range(0, len(rows), PIECE))
-    return written(path, pieces, images.shape[1:])
+    return write_images(path, pieces, images.shape[1:])
 
 
-def written(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    """Images as one array mapped from a file: it need not fit into memory.
+def write_images(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Write images to a file and return it as a memory map, which need not fit into memory.
 
     Args:
       path: the file to write.
-      parts: uint8 [n, *shape] each, at least one image in all.
+      parts: uint8 [n, *shape] each, at least one image in total.
+      shape: of one image.
 
     Raises:
       UserError: the disk is full or may not be written.
@@ -144,5 +150,5 @@ def written(path: Path, parts: Iterable[np.ndarray], shape: tuple[int, ...]) -> 
             for part in parts:
                 file.write(np.ascontiguousarray(part).data)
     except OSError as error:
-        raise write_error(error, path) from error
+        raise explain_write_error(error, path) from error
     return np.memmap(path, np.uint8, mode="r").reshape(-1, *shape)

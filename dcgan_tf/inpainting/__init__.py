@@ -1,4 +1,4 @@
-"""Filling holes in images with a trained DCGAN: `complete`. TensorFlow is imported when it is called."""
+"""Filling holes in images with a trained DCGAN. TensorFlow is imported when `complete` is called."""
 
 from __future__ import annotations
 

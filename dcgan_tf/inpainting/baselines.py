@@ -1,4 +1,4 @@
-"""Baselines: fillings without a generator, which completions are compared with."""
+"""Baselines that fill holes without a generator, to compare completions with."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 
 def mean_fill(images: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The hole in the mean colour of the known pixels: uint8 [N, H, W, C], bool [N, H, W] -> uint8 [N, H, W, C]."""
+    """Fill holes with the mean colour of the known pixels: uint8 [N, H, W, C], bool [N, H, W] -> uint8 [N, H, W, C]."""
     counts = known.sum(axis=(1, 2))[:, None]
     means = (images * known[..., None].astype(np.float64)).sum(axis=(1, 2)) / counts
     return np.where(known[..., None], images, np.round(means).astype(np.uint8)[:, None, None])
 
 
 def nearest_image(images: np.ndarray, known: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """The hole of the training image whose known pixels differ least (sum of squares); training uint8 [M, H, W, C]."""
+    """Fill holes from the training image, uint8 [M, H, W, C], whose known pixels differ least (sum of squares)."""
     filled = []
     for image, k in zip(images, known):
         wanted = image[k].astype(np.float32).reshape(-1)
@@ -28,20 +28,30 @@ def nearest_image(images: np.ndarray, known: np.ndarray, training: np.ndarray) -
 
 
 def biharmonic(images: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """scikit-image's biharmonic inpainting (Damelin & Hoang 2018): smooth, from the hole's edge alone."""
+    """Fill holes smoothly from their edges alone, by scikit-image's biharmonic inpainting (Damelin & Hoang 2018)."""
     from skimage.restoration import inpaint_biharmonic
 
     filled = [inpaint_biharmonic(image, ~k, channel_axis=-1) for image, k in zip(images, known)]
     return np.where(known[..., None], images, np.round(np.clip(filled, 0, 1) * 255).astype(np.uint8))
 
 
-def available() -> list[str]:
-    """The baselines whose packages are installed; biharmonic needs the extra `inpaint`."""
+def list_available() -> list[str]:
+    """List the baselines whose packages are installed; biharmonic needs the extra `inpaint`."""
     return ["mean_fill", "nearest_image"] + ["biharmonic"] * (importlib.util.find_spec("skimage") is not None)
 
 
 def fill(name: str, images: np.ndarray, known: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """The images filled by a baseline of `available`: uint8 [N, H, W, C], from images of that shape."""
+    """Fill holes by a baseline of `list_available`.
+
+    Args:
+      name: the baseline.
+      images: uint8 [N, H, W, C].
+      known: bool [N, H, W], False in the holes.
+      training: uint8 [M, H, W, C].
+
+    Returns:
+      Uint8 [N, H, W, C]; known pixels are unchanged.
+    """
     if name == "nearest_image":
         return nearest_image(images, known, training)
     return {"mean_fill": mean_fill, "biharmonic": biharmonic}[name](images, known)

@@ -1,4 +1,4 @@
-"""Blending of the generator's proposal into the hole: pasted, or by its gradients (Pérez et al. 2003)."""
+"""Blending the generator's proposal into the hole: by pasting, or by its gradients (Pérez et al. 2003)."""
 
 from __future__ import annotations
 
@@ -6,37 +6,39 @@ import numpy as np
 
 
 def blend(images: np.ndarray, proposals: np.ndarray, known: np.ndarray, how: str = "poisson") -> np.ndarray:
-    """The images with their holes filled from the proposals.
+    """Fill the holes of images from proposals.
 
     Args:
       images, proposals: uint8 [N, H, W, C].
-      known: bool [N, H, W], True where `images` is kept as it is, bit for bit; something of each must be.
-      how: "paste", or "poisson": the hole gets the proposal's gradients and meets the known pixels at its edge.
+      known: bool [N, H, W], True where `images` is kept, bit for bit; each image needs some known pixels.
+      how: "paste", or "poisson": the hole gets the gradients of the proposal and matches the known pixels at its edge.
 
     Returns:
-      uint8 [N, H, W, C].
+      Uint8 [N, H, W, C].
     """
-    filled = proposals if how == "paste" else np.stack([_poisson(*three) for three in zip(images, proposals, known)])
+    filled = proposals
+    if how == "poisson":
+        filled = np.stack([_blend_poisson(*one) for one in zip(images, proposals, known)])
     return np.where(known[..., None], images, filled)
 
 
-def _poisson(image: np.ndarray, proposal: np.ndarray, known: np.ndarray) -> np.ndarray:
-    filled = poisson(image.astype(np.float64), proposal.astype(np.float64), known)
+def _blend_poisson(image: np.ndarray, proposal: np.ndarray, known: np.ndarray) -> np.ndarray:
+    filled = solve_poisson(image.astype(np.float64), proposal.astype(np.float64), known)
     return np.clip(np.round(filled), 0, 255).astype(np.uint8)
 
 
-def poisson(image: np.ndarray, proposal: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The image whose hole has the proposal's differences between neighbours, as far as the edge allows.
+def solve_poisson(image: np.ndarray, proposal: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Fill the hole of an image with the differences between neighbours that a proposal has.
 
-    Solves, for each pixel p of the hole, sum over its neighbours q of (x_p - x_q) = sum of (g_p - g_q), where x_q of a
-    known neighbour is the image's; beyond the image there is no neighbour.
+    For each pixel p of the hole it solves sum over its neighbours q of (x_p - x_q) = sum of (g_p - g_q), where x_q of a
+    known neighbour is the image's value. There are no neighbours beyond the border of the image.
 
     Args:
       image, proposal: float [H, W, C].
-      known: bool [H, W], not all of it and not nothing.
+      known: bool [H, W], with some pixels known and some not.
 
     Returns:
-      float64 [H, W, C]; known pixels are the image's.
+      Float64 [H, W, C]; known pixels are the image's.
     """
     from scipy.sparse import csc_matrix
     from scipy.sparse.linalg import splu
@@ -59,8 +61,8 @@ def poisson(image: np.ndarray, proposal: np.ndarray, known: np.ndarray) -> np.nd
         entries.append((inside[~at_edge], number[i[~at_edge], j[~at_edge]]))
     first, second = (np.concatenate(parts) for parts in zip(*entries))
     values = np.concatenate([-np.ones(len(first)), diagonal])
-    everyone = np.arange(count)
-    matrix = csc_matrix((values, (np.append(first, everyone), np.append(second, everyone))), shape=(count, count))
+    indices = np.arange(count)
+    matrix = csc_matrix((values, (np.append(first, indices), np.append(second, indices))), shape=(count, count))
     filled = image.astype(np.float64)
     filled[rows, columns] = splu(matrix).solve(wanted)
     return filled

@@ -1,4 +1,4 @@
-"""Fill holes in images with a run's networks, and write images, sheets and scores."""
+"""Filling holes in images with a run's networks, and writing the images, sheets and scores."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dcgan_tf.files import check_output, write_text
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.inpainting import baselines
 from dcgan_tf.inpainting.completing import Completion, complete
-from dcgan_tf.inpainting.inputs import check_holes, held_out_images, hole_in, own_pictures, read_mask
+from dcgan_tf.inpainting.inputs import check_holes, draw_held_out_images, make_hole, open_pictures, read_mask
 from dcgan_tf.inpainting.masks import importance
 from dcgan_tf.inpainting.options import InpaintOptions
-from dcgan_tf.inpainting.pictures import masked, save_search, save_sheet
-from dcgan_tf.inpainting.scores import NAMES, scores
+from dcgan_tf.inpainting.pictures import hide_holes, save_search, save_sheet
+from dcgan_tf.inpainting.scores import NAMES, compute_scores
 from dcgan_tf.pictures.grids import save_png
 from dcgan_tf.training import loading
 from dcgan_tf.training.run_directory import choose_run
@@ -29,16 +29,20 @@ from dcgan_tf.training.run_directory import choose_run
 SHOWN = 12  # images of a sheet
 ANIMATED = 8
 FRAMES = 24
-# Mean difference of the known pixels near the hole, of 255. A run on faces meets faces to 10 to 20, roads to 19 to 33.
-STRANGE = 24.0
+# Mean difference of the known pixels near the hole, of 255. For a run on faces it is 10 to 20 on faces, 19 to 33 on
+# roads.
+LARGEST_MISMATCH = 24.0
 
 
 def inpaint(options: InpaintOptions) -> tuple[str, list[Path]]:
-    """Fill the holes; returns a table of scores and the files written.
+    """Fill the holes that the options describe.
+
+    Returns:
+      A table of scores, and the files written.
 
     Raises:
-      UserError: no such run, checkpoint or image, a mask without hole or of nothing but hole, or the disk does not
-        allow it.
+      UserError: there is no such run, checkpoint or image, a mask has no hole or nothing but hole, or the disk is full
+        or may not be written.
     """
     check_output(options.output)
     drawn = read_mask(options.mask_image) if options.mask_image else None
@@ -49,53 +53,53 @@ def inpaint(options: InpaintOptions) -> tuple[str, list[Path]]:
         packed = open_packed(gan.config)
         training = packed.training
     if options.images:
-        regions = own_pictures(options.images, gan.config)
+        regions = open_pictures(options.images, gan.config)
     else:
-        regions = held_out_images(packed, gan.config, options)
+        regions = draw_held_out_images(packed, gan.config, options)
     seen = np.stack([region.network_input() for region in regions])
 
     rows: list[list[str]] = []
     written: list[Path] = []
-    unlike: list[float] = []
+    mismatches: list[float] = []
     for name in options.mask_names:
-        holes = [hole_in(name, region, drawn, options.seed + i) for i, region in enumerate(regions)]
+        holes = [make_hole(name, region, drawn, options.seed + i) for i, region in enumerate(regions)]
         known = np.stack([region.known_pixels(hole) for region, hole in zip(regions, holes)])
         check_holes(regions, holes, known, name)
         completion = complete(
             gan, seen, known, options.loss, options.iterations, options.restarts, options.optimizer, options.blend,
             options.seed,
         )  # fmt: skip
-        unlike.append(_unlikeness(seen, known, completion))
+        mismatches.append(_measure_mismatch(seen, known, completion))
         methods = {"dcgan": completion.images}
         if options.benchmark:
-            kinds = baselines.available()
+            kinds = baselines.list_available()
             methods |= {kind: baselines.fill(kind, seen, known, training) for kind in kinds}
         for method, images in methods.items():
-            values = scores(seen, images, known)
-            if name == "alpha":  # nobody knows what was there
+            values = compute_scores(seen, images, known)
+            if name == "alpha":  # the true pixels are unknown
                 values = {score: np.full(len(seen), np.nan) for score in NAMES}
             for i, region in enumerate(regions):
                 loss = f"{completion.found.loss[i]:.4f}" if method == "dcgan" else ""
                 rows.append([region.name, name, method, loss, *(f"{values[score][i]:.4f}" for score in NAMES)])
-        written += _pictures(folder, name, gan, regions, holes, seen, known, completion, methods)
-    if max(unlike) > STRANGE:
+        written += _save_pictures(folder, name, gan, regions, holes, seen, known, completion, methods)
+    if max(mismatches) > LARGEST_MISMATCH:
         say(
-            f"Known pixels near the hole are met only to {max(unlike):.0f} of 255: the run has probably learned from "
-            "another kind of image, or not for long."
+            f"The generated images differ from the known pixels near the hole by {max(mismatches):.0f} of 255 on "
+            "average: the run was probably trained on another kind of image, or not for long."
         )
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([["image", "mask", "method", "loss", *NAMES], *rows])
     write_text(folder / "inpainting.csv", text.getvalue())
-    return _table(rows), [*written, folder / "inpainting.csv"]
+    return _format_table(rows), [*written, folder / "inpainting.csv"]
 
 
-def _unlikeness(seen: np.ndarray, known: np.ndarray, completion: Completion) -> float:
-    """How far G(z) is from the known pixels near the hole: mean absolute difference, of 255."""
+def _measure_mismatch(seen: np.ndarray, known: np.ndarray, completion: Completion) -> float:
+    """Measure how far G(z) is from the known pixels near the hole: mean absolute difference, of 255."""
     weights = np.stack([importance(one) for one in known])
     return float(np.average(np.abs(seen.astype(float) - completion.proposals).mean(axis=3), weights=weights))
 
 
-def _pictures(
+def _save_pictures(
     folder: Path, name: str, gan: DCGAN, regions: list[Region], holes: list, seen: np.ndarray, known: np.ndarray,
     completion: Completion, methods: dict[str, np.ndarray],
 ) -> Iterable[Path]:  # fmt: skip
@@ -105,7 +109,7 @@ def _pictures(
         save_png(file, region.fill(completion.images[i], hole))
     columns = {
         "original": seen,
-        "masked": masked(seen, known),
+        "masked": hide_holes(seen, known),
         "G(z)": completion.proposals,
         "completed": completion.images,
     }
@@ -119,8 +123,8 @@ def _pictures(
     return [folder / stem, sheet, animation]
 
 
-def _table(rows: list[list[str]]) -> str:
-    """Mean and standard deviation over the images, for each mask and method."""
+def _format_table(rows: list[list[str]]) -> str:
+    """Format the mean and standard deviation over the images, for each mask and method, as a Markdown table."""
     shown = ("psnr_hole", "ssim_hole", "l1_hole", "psnr_image", "ssim_image")
     lines = ["| mask | filled by | " + " | ".join(name.replace("_", ", ") for name in shown) + " |"]
     lines.append("|---" * (2 + len(shown)) + "|")

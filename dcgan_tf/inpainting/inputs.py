@@ -1,4 +1,4 @@
-"""The images and holes that `inpaint` fills. Nothing here needs TensorFlow."""
+"""The images and holes that `inpaint` fills, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,8 +17,16 @@ from dcgan_tf.inpainting import masks
 from dcgan_tf.inpainting.options import InpaintOptions
 
 
-def own_pictures(given: str, config: Config) -> list[Region]:
-    """The user's pictures; those that cannot be read are reported and left out."""
+def open_pictures(given: str, config: Config) -> list[Region]:
+    """Open the user's pictures; those that cannot be read are reported and left out.
+
+    Args:
+      given: files separated by commas, or folders.
+      config: of the run; its networks' image size, crop and channels.
+
+    Raises:
+      UserError: none of the pictures can be used.
+    """
     paths = []
     for one in given.split(","):
         if os.path.isdir(one):
@@ -37,28 +45,32 @@ def own_pictures(given: str, config: Config) -> list[Region]:
     return regions
 
 
-def held_out_images(packed: Packed, config: Config, options: InpaintOptions) -> list[Region]:
-    """Held-out images of the run's set, drawn at random; of LFW one of each person."""
+def draw_held_out_images(packed: Packed, config: Config, options: InpaintOptions) -> list[Region]:
+    """Draw held-out images of the run's set at random; of LFW, one image per person."""
     images, first = packed.held_out, len(packed.training)
     if not len(images):
-        say("The run held nothing out: images that it was trained on are completed.")
+        say("The run held no images out: images that it was trained on are completed.")
         images, first = packed.training, 0
-    chosen_ones, people = [], set()
+    chosen, people = [], set()
     for i in np.random.default_rng(options.seed).permutation(len(images)):
         name = packed.manifest["images"][first + i]["name"]
         person = name.rpartition("/")[0] if config.dataset == "lfw" else name
         if person not in people:
             people.add(person)
-            chosen_ones.append((name, images[i]))
-        if len(chosen_ones) == options.num_images:
+            chosen.append((name, images[i]))
+        if len(chosen) == options.num_images:
             break
     size = config.image_size
     nothing = np.zeros((size, size), bool)
-    return [Region(name, np.array(image), nothing, (0, 0, size, size), size) for name, image in chosen_ones]
+    return [Region(name, np.array(image), nothing, (0, 0, size, size), size) for name, image in chosen]
 
 
 def read_mask(path: str) -> np.ndarray:
-    """A user's mask, bool [h, w], True where it is brighter than half: the hole."""
+    """Read a user's mask, bool [h, w], True in the hole: where the image is brighter than half.
+
+    Raises:
+      UserError: the file cannot be read as an image.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
             return np.asarray(image.convert("L")) > 127
@@ -66,8 +78,15 @@ def read_mask(path: str) -> np.ndarray:
         raise UserError(f"--mask_image={path}: not an image that can be read.") from None
 
 
-def hole_in(name: str, region: Region, drawn: np.ndarray | None, seed: int) -> np.ndarray:
-    """The hole in a region's picture, bool [h, w]; `drawn` is the mask "image" of any size."""
+def make_hole(name: str, region: Region, drawn: np.ndarray | None, seed: int) -> np.ndarray:
+    """Make the hole in a region's picture, bool [h, w].
+
+    Args:
+      name: one of `masks.MASKS`, "alpha" (where the picture is transparent) or "image" (`drawn`).
+      region: the picture, and the part of it that the networks see.
+      drawn: the user's mask, bool of any size.
+      seed: random seed of the mask.
+    """
     if name == "alpha":
         return region.transparent
     if name == "image" and drawn is not None:
@@ -78,10 +97,14 @@ def hole_in(name: str, region: Region, drawn: np.ndarray | None, seed: int) -> n
 
 
 def check_holes(regions: list[Region], holes: list[np.ndarray], known: np.ndarray, name: str) -> None:
-    """Refuse what cannot be filled, and say where something will stay as it is."""
+    """Check that the holes can be filled, and report parts of them that will stay unchanged.
+
+    Raises:
+      UserError: an image has no hole, or no known pixel, in the part that the networks see.
+    """
     for region, hole, one in zip(regions, holes, known):
         if one.all() or not one.any():
-            what = "has no hole in the part that the networks see" if one.all() else "is nothing but hole"
-            raise UserError(f"{region.name}: with the mask {name} it {what}.")
+            what = "no hole" if one.all() else "nothing but hole"
+            raise UserError(f"{region.name}: with the mask {name} there is {what} in the part that the networks see.")
         if not region.contains(hole):
-            say(f"{region.name}: of the hole, what lies outside the part that the networks see stays as it is.")
+            say(f"{region.name}: the hole is not filled outside the part that the networks see.")

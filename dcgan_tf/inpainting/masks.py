@@ -1,4 +1,4 @@
-"""Which pixels of an image are known: bool [H, W], True where it is, False in the hole that is to be filled."""
+"""Masks of the known pixels of an image: bool [H, W], False in the hole that is to be filled."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import numpy as np
 
 from dcgan_tf.errors import UserError
 
-SHARES = {"random": 0.8, "pattern": 0.25}  # of the pixels in the hole, where a mask leaves the choice
+SHARES = {"random": 0.8, "pattern": 0.25}  # default share of the pixels in the hole, of masks that have one
 
 
 def make(name: str, size: int, seed: int = 0) -> np.ndarray:
-    """The mask `name`, "random:0.5" with a share of its own, for an image of size x size pixels.
+    """Make a mask for an image of size x size pixels.
 
     Args:
-      name: one of `MASKS`; `random` and `pattern` may have ":share", between 0 and 1, of the pixels in the hole.
-      seed: where the mask is drawn, it follows from this.
+      name: one of `MASKS`; to `random` and `pattern`, ":share" may be added, the share of the pixels in the hole from
+        0.01 to 0.99, as in "random:0.5".
+      size: height and width in pixels.
+      seed: random seed of masks that are drawn at random.
 
     Returns:
-      bool [size, size], with some pixels known and some not.
+      Bool [size, size], with some pixels known and some not.
 
     Raises:
-      UserError: no such mask or share.
+      UserError: there is no such mask or share.
     """
     kind, colon, text = name.partition(":")
     if kind not in MASKS:
@@ -43,7 +45,7 @@ def make(name: str, size: int, seed: int = 0) -> np.ndarray:
 
 
 def centre(size: int, draw) -> np.ndarray:
-    """A square of half the side in the middle is missing."""
+    """The central square of half the side is missing."""
     known = np.ones((size, size), bool)
     quarter = size // 4
     known[quarter : size - quarter, quarter : size - quarter] = False
@@ -67,7 +69,7 @@ def random(size: int, draw, share: float) -> np.ndarray:
 
 
 def pattern(size: int, draw, share: float) -> np.ndarray:
-    """Blobs are missing: noise blurred to an eighth of the side's detail, the highest `share` of it."""
+    """Blobs are missing: the highest `share` of Gaussian noise, blurred with a sigma of a sixteenth of the side."""
     from scipy.ndimage import gaussian_filter
 
     noise = gaussian_filter(draw.standard_normal((size, size)), size / 16, mode="wrap").reshape(-1)
@@ -77,20 +79,20 @@ def pattern(size: int, draw, share: float) -> np.ndarray:
 
 
 def grid(size: int, draw) -> np.ndarray:
-    """Rows and columns are missing so that squares of a sixteenth of the side remain: a quarter of the pixels."""
+    """Rows and columns are missing; squares of a sixteenth of the side remain, a quarter of the pixels."""
     step = max(2, size // 8)
     kept = np.arange(size) % step < step // 2
     return kept[:, None] & kept[None, :]
 
 
 def low_resolution(size: int, draw) -> np.ndarray:
-    """One pixel of each 4x4 is known: to fill the others is to magnify a picture of a quarter of the side."""
+    """One pixel of each 4x4 is known: filling the others is super-resolution by a factor of 4."""
     kept = np.arange(size) % 4 == 1
     return kept[:, None] & kept[None, :]
 
 
 def strokes(size: int, draw) -> np.ndarray:
-    """As wiped by hand: three to six strokes, each a walk of straight pieces that turn a little."""
+    """Three to six strokes are missing, as if wiped by hand: random walks of straight pieces."""
     rows, columns = np.mgrid[:size, :size]
     known = np.ones((size, size), bool)
     for _ in range(draw.integers(3, 7)):
@@ -100,7 +102,7 @@ def strokes(size: int, draw) -> np.ndarray:
             known &= (rows - place[0]) ** 2 + (columns - place[1]) ** 2 > radius**2
             angle += draw.normal(0, 0.5)
             place = np.clip(place + radius * np.array([np.sin(angle), np.cos(angle)]), 0, size)
-    known[0, 0] = True  # something is always known
+    known[0, 0] = True  # at least one pixel is always known
     return known
 
 
@@ -119,14 +121,14 @@ MASKS: dict[str, Callable] = {
 
 
 def importance(known: np.ndarray, window: int = 7) -> np.ndarray:
-    """Yeh et al. 2017, equation 3: how much a known pixel counts, by the share of missing ones around it.
+    """Weigh each known pixel by the share of missing pixels around it (Yeh et al. 2017, equation 3).
 
     Args:
       known: bool [H, W].
-      window: side of the neighbourhood, odd; where it goes beyond the image, what lies inside counts.
+      window: side of the neighbourhood in pixels, odd; beyond the border of the image nothing is counted.
 
     Returns:
-      float32 [H, W]: 0 in the hole and where nothing near is missing, at most 1.
+      Float32 [H, W], from 0 (in the hole, and where nothing near is missing) to 1.
     """
     reach = window // 2
 

@@ -1,4 +1,4 @@
-"""The options of inpainting; here, so that a wrong one is refused before TensorFlow is imported."""
+"""The options of `inpaint`, in a module without TensorFlow, so that a wrong one is refused at once."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ BlendName = Literal["poisson", "paste"]
 
 @dataclass(frozen=True)
 class SearchOptions(Settings):
-    """How a hole is filled: the search for z, and the blending."""
+    """How a hole is filled: the search for z and the blending."""
 
     loss: LossName = setting(
         "paper", "objective of the search: slides (unweighted), paper (pixels near the hole weigh more), non_saturating"
     )
     optimizer: OptimizerName = setting("adam", "optimiser of the search; momentum is Nesterov's")
     iterations: int = setting(500, "iterations of the search for z", at_least=1)
-    restarts: int = setting(4, "searches for each image; the one with the lowest loss is taken", at_least=1)
+    restarts: int = setting(4, "searches per image; the one with the lowest loss is taken", at_least=1)
     blend: BlendName = setting("poisson", "how the hole is filled: poisson (seamless), paste (copied)")
-    seed: int = setting(0, "fixes the masks that are drawn and where searches start", at_least=0)
+    seed: int = setting(0, "random seed of the masks and of the starting points of the searches", at_least=0)
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class InpaintOptions(SearchOptions, RunOptions):
     images: str = setting(
         "", "image files separated by commas, or a folder; empty: held-out images of the run's data set"
     )
-    num_images: int = setting(16, "held-out images; as many as there are, if there are fewer", at_least=1)
+    num_images: int = setting(16, "held-out images, or all of them if there are fewer", at_least=1)
     mask: str = setting(
         "centre",
-        "what is missing, several separated by commas: centre, left, right, top, bottom, random[:SHARE], "
+        "the holes, several separated by commas: centre, left, right, top, bottom, random[:SHARE], "
         "pattern[:SHARE], grid, low_resolution, strokes; or alpha, where the image is transparent",
     )
-    mask_image: str = setting("", "picture of the hole, white where the image is to be filled; any size")
-    benchmark: bool = setting(False, "all masks, with methods that need no generator beside them")
+    mask_image: str = setting("", "image of the hole, white where the picture is to be filled; any size")
+    benchmark: bool = setting(False, "all masks, compared with methods that need no generator")
     output: str = setting("", "folder for the results; empty: inpainting/step-N in the run")
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class InpaintOptions(SearchOptions, RunOptions):
             if name not in ("alpha", "image"):
                 masks.make(name, 64)
         if "alpha" in self.mask_names and not self.images:
-            raise UserError("--mask=alpha: it needs pictures of your own, with --images.")
+            raise UserError("--mask=alpha: it needs pictures of your own; name them with --images.")
 
     @property
     def mask_names(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Completed images beside what they were made from, and the search as an animation."""
+"""Sheets of completed images beside their originals, and the search as an animation."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from dcgan_tf.files import replacing
 from dcgan_tf.pictures.animation import save_gif
 from dcgan_tf.pictures.grids import make_grid, to_pillow
 
-MISSING = 128  # the grey that holes are shown in
-SIDE = 128  # pixels of a sheet for an image: smaller ones are magnified
+MISSING = 128  # the grey of holes
+SIDE = 128  # pixels: smaller images are magnified to about this side in a sheet
 
 
-def masked(images: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, C] with the holes grey; known is bool [N, H, W]."""
+def hide_holes(images: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Paint the holes of uint8 [N, H, W, C] grey, where bool `known` [N, H, W] is False."""
     return np.where(known[..., None], images, np.uint8(MISSING))
 
 
-def magnified(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, H, W, C], each pixel repeated so that a side is about `SIDE`."""
+def magnify(images: np.ndarray) -> np.ndarray:
+    """Repeat the pixels of uint8 [N, H, W, C] so that a side is about `SIDE`."""
     times = max(1, SIDE // images.shape[1])
     return images.repeat(times, axis=1).repeat(times, axis=2)
 
 
 def save_sheet(path: Path, columns: dict[str, np.ndarray], gap: int = 4) -> None:
-    """A row for each image, a column for each of `columns`: title -> uint8 [N, H, W, C]."""
+    """Write a sheet with a row for each image and a column for each of `columns`: title -> uint8 [N, H, W, C]."""
     stacked = np.stack(list(columns.values()), axis=1)
-    cells = magnified(stacked.reshape(-1, *stacked.shape[2:]))
+    cells = magnify(stacked.reshape(-1, *stacked.shape[2:]))
     pictures = to_pillow(make_grid(cells, len(columns), gap)).convert("RGB")
     font = ImageFont.load_default(14)
     strip = 22
@@ -42,9 +42,16 @@ def save_sheet(path: Path, columns: dict[str, np.ndarray], gap: int = 4) -> None
         sheet.save(temporary, format="png")
 
 
-def save_search(path: Path, images: np.ndarray, known: np.ndarray, path_of_proposals: np.ndarray) -> None:
-    """The holes as the search fills them, images side by side: proposals uint8 [frames, N, H, W, C], pasted."""
+def save_search(path: Path, images: np.ndarray, known: np.ndarray, proposals_over_time: np.ndarray) -> None:
+    """Write the search as an animation: the images side by side, with the proposals pasted into the holes.
+
+    Args:
+      path: the GIF to write.
+      images: uint8 [N, H, W, C].
+      known: bool [N, H, W], False in the holes.
+      proposals_over_time: uint8 [frames, N, H, W, C].
+    """
     columns = min(8, len(images))
-    filled = [magnified(np.where(known[..., None], images, proposals)) for proposals in path_of_proposals]
+    filled = [magnify(np.where(known[..., None], images, proposals)) for proposals in proposals_over_time]
     frames = [make_grid(cells, columns, 4) for cells in filled]
     save_gif(path, frames, milliseconds=120, hold=2000)

@@ -1,4 +1,4 @@
-"""Scores of completed images against the true ones: in the hole, and over the whole image."""
+"""Scores of completed images against the true ones, in the hole and over the whole image."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dcgan_tf.backend import tf
 NAMES = ("psnr_hole", "psnr_image", "ssim_hole", "ssim_image", "l1_hole", "l1_image")
 
 
-def scores(true: np.ndarray, completed: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:
-    """Each of `NAMES` as float64 [N].
+def compute_scores(true: np.ndarray, completed: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:
+    """Compute each of `NAMES` as float64 [N].
 
-    PSNR in dB with peak 255 (inf where nothing differs), L1 the mean absolute difference in values of 0..255. SSIM
-    (Wang et al. 2004: window 11, sigma 1.5) is the mean over the positions where the whole window lies in the image; in
-    the hole, over those of them whose centre is missing (nan if there is none).
+    PSNR is in dB with peak 255, inf if nothing differs. L1 is the mean absolute difference of values in 0..255. SSIM
+    (Wang et al. 2004, window 11, sigma 1.5) is the mean over the positions where the whole window is inside the image;
+    in the hole, over those of them whose centre is missing (nan if there are none).
 
     Args:
       true, completed: uint8 [N, H, W, C].
@@ -37,7 +37,7 @@ def scores(true: np.ndarray, completed: np.ndarray, known: np.ndarray) -> dict[s
 
 
 def _mean(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Of each image over the positions of its `where`; nan if there is none."""
+    """Mean of each image over the positions of its `where`; nan if there are none."""
     counts = where.sum(axis=(1, 2))
     with np.errstate(invalid="ignore"):
         return np.where(where, values, 0.0).sum(axis=(1, 2), dtype=np.float64) / counts

@@ -1,4 +1,4 @@
-"""The inputs of the layer figures: which z, which image, which layers."""
+"""The inputs of the layer figures: z, the image and the layers."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Inputs:
 
     Attributes:
       z: float32 [1, latent_dim], for the generator.
-      z_label: where it comes from.
+      z_label: its origin.
       image: uint8 [1, H, W, C], for the discriminator.
-      image_label: where it comes from.
-      images: uint8 [N, H, W, C], the packed set, or None where it is not there.
+      image_label: its origin.
+      images: the packed set, uint8 [N, H, W, C], or None if it is missing.
     """
 
     z: np.ndarray
@@ -44,18 +44,18 @@ class Inputs:
 
 
 def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "", image: str = "") -> Inputs:
-    """The inputs that the flags ask for.
+    """Load or generate the inputs that the flags describe.
 
     Args:
       gan: the trained DCGAN.
-      images: the set that the run learned from, if it is there (see `find_learned_images`).
-      seed: of z, where no file is given.
-      z_file: a .npy of latent_dim numbers; "": z from the seed.
-      image: a path, or an index in the run's data set; "": the set's first image, or the generated one if the
-        set is not there (which is said).
+      images: the set that the run learned from, or None if it is missing (see `find_learned_images`).
+      seed: random seed of z; used if no file is given.
+      z_file: a .npy file of latent_dim numbers; "": z from the seed.
+      image: a path, or an index in the run's data set; "": the first image of the set or, if the set is missing, the
+        generated image, which is reported.
 
     Raises:
-      UserError: a file or index that cannot be used.
+      UserError: a file or an index cannot be used.
     """
     config = gan.config
     z, z_label = read_z(z_file, config.latent_dim) if z_file else (gan.sample_latents(1, seed), f"z of seed {seed}")
@@ -68,7 +68,7 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
             raise UserError(f"--image={image}: the set has {len(images):,} images, counted from 0.")
         shown, label = np.array(images[index : index + 1]), f"image {index} of {config.data_name}"
     elif image:
-        raise UserError(f"--image={image}: {missing}; name a file, or go to where the run was trained.")
+        raise UserError(f"--image={image}: {missing}; name a file, or run this where the run was trained.")
     else:
         say(f"The discriminator is shown the generated image: {missing}.")
         shown, label = gan.decode(z), "the generated image"
@@ -76,9 +76,9 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
 
 
 def find_learned_images(run: RunDirectory) -> np.ndarray | None:
-    """The set that a run learned from, uint8 [N, H, W, C], if it is still packed as it was then.
+    """Return the set that a run learned from, uint8 [N, H, W, C], or None if it is no longer packed as it was then.
 
-    The images held out come last.
+    The held-out images come last.
     """
     packed = find_packed(run.config())
     try:
@@ -89,16 +89,23 @@ def find_learned_images(run: RunDirectory) -> np.ndarray | None:
 
 
 def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:
-    """Z from a .npy file of latent_dim numbers, as float32 [1, latent_dim], and its label."""
+    """Read z from a .npy file of latent_dim numbers.
+
+    Returns:
+      Float32 [1, latent_dim], and its label.
+
+    Raises:
+      UserError: the file is missing, is no such array, or holds other than latent_dim finite numbers.
+    """
     try:
         with open(path, "rb") as file:
             z = np.lib.format.read_array(file, allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"--z_file={path}: no such file.") from None
-    except Exception as error:  # damaged bytes bring out errors of many classes
+    except Exception as error:  # damaged bytes raise errors of many classes
         raise UserError(f"--z_file={path}: not a NumPy array file (.npy): {error}") from None
     if z.dtype.kind in "fiu" and z.size == latent_dim:
-        with np.errstate(over="ignore"):  # what float32 has no room for is not finite in it
+        with np.errstate(over="ignore"):  # numbers beyond the range of float32 become infinite
             z = z.reshape(1, latent_dim).astype("float32")
         if np.isfinite(z).all():
             return z, f"z of {Path(path).name}"
@@ -106,7 +113,13 @@ def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:
 
 
 def read_image(path: str, config: Config) -> np.ndarray:
-    """An image file as the run's networks see one, uint8 [1, H, W, C]; the same crop as in training if it fits."""
+    """Read an image file as the run's networks see it, uint8 [1, H, W, C].
+
+    The crop is that of the training, or the largest square of an image that is too small for it.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
     size, channels = config.image_size, config.channels
     try:
         try:
@@ -123,17 +136,17 @@ def read_image(path: str, config: Config) -> np.ndarray:
 
 
 def choose_layers(names: list[str], patterns: list[str]) -> list[str]:
-    """The layers that some patterns name.
+    """Return the layers that match any of the patterns.
 
     Args:
       names: all outputs, as `DCGAN.activations` names them: "g/h1", "g/h1_bn", ...
-      patterns: such as "d/h1", "g/*" or "h2"; none: all.
+      patterns: such as "d/h1", "g/*" or "h2"; []: all layers.
 
     Returns:
-      layers ("g/h1", without stages), in order.
+      Layers ("g/h1", without stages), in the order of `names`.
 
     Raises:
-      UserError: a pattern that names none, with the nearest names.
+      UserError: a pattern matches no layer; the message has the most similar names.
     """
     layers = [name for name in names if "_" not in name]
     chosen = set()
@@ -142,14 +155,17 @@ def choose_layers(names: list[str], patterns: list[str]) -> list[str]:
         if not found:
             near = difflib.get_close_matches(pattern, layers, n=3, cutoff=0.3) or layers[:3]
             raise UserError(
-                f"--layers={pattern}: no such layer; near are {', '.join(near)}, and there are {', '.join(layers)}."
+                f"--layers={pattern}: no such layer; similar are {', '.join(near)}, and all are {', '.join(layers)}."
             )
         chosen.update(found)
     return [name for name in layers if name in chosen or not patterns]
 
 
 def select_stage(maps: dict[str, np.ndarray], layer: str, stage: str) -> tuple[np.ndarray, str]:
-    """A layer's maps [N, h, w, n] at a stage, and the stage in words; without batch norm two stages are one."""
+    """Return a layer's maps [N, h, w, n] at a stage, and the stage in words.
+
+    Without batch norm, the stages "before_bn" and "after_bn" are the same.
+    """
     outputs = [name for name in maps if name == layer or name.startswith(layer + "_")]
     normalised = f"{layer}_bn" in outputs
     if stage == "activation":

@@ -1,6 +1,6 @@
-"""The maps of a layer as one picture: how they are scaled, ordered and laid out. Arrays only.
+"""Scaling, ordering and arranging the maps of a layer as one picture.
 
-Maps are float [h, w, n], finite: what n filters of a layer say at h x w positions about one image.
+Maps are finite floats [h, w, n]: the outputs of the n filters of a layer at h x w positions, for one image.
 """
 
 from __future__ import annotations
@@ -15,61 +15,67 @@ from dcgan_tf.pictures.grids import make_grid
 
 SCALINGS, ORDERS = get_args(Scaling), get_args(Order)
 
-# A span this small beside the layer's largest magnitude is float32 rounding and no signal.
+# A range this small relative to the layer's largest magnitude is rounding of float32.
 ROUNDING = 1e-6
 
 GAP = 2  # pixels between maps
-# Bluish and magenta: neither a grey nor on the way blue-white-orange, so neither can be taken for a map's value.
+# Bluish and magenta are neither greys nor on the scale blue-white-orange, so that they are not taken for values.
 GROUND = (186, 196, 208)
 MARK = (255, 60, 170)
-# Blue and orange differ for every kind of colour blindness; the ends are dark so that both halves have many shades.
+# Blue and orange differ in every kind of colour blindness. The ends are dark so that both halves have many shades.
 SIGNED_STOPS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 SIGNED_COLOURS = ((0, 50, 102), (60, 146, 204), (255, 255, 255), (238, 140, 50), (138, 44, 0))
 
 ASPECT = 4 / 3  # width to height of a grid
-WIDTH = 700  # pixels: about as wide as a grid is made by itself
+WIDTH = 700  # pixels: about the default width of a grid
 SMALLEST, LARGEST = 24, 256  # pixels: a map's side
 
 
 def min_max_image(x: np.ndarray) -> np.ndarray:
-    """tf_cnnvis' scaling (`image_normalization`): float [...] -> uint8 [...], one minimum and maximum for all.
+    """Scale float [...] to uint8 [...] by one minimum and maximum, as tf_cnnvis does (`image_normalization`).
 
-    The 1e-7 keeps a constant x black. Fractions are cut off, so the maximum comes out as 254 or 255 as rounding has it.
+    The 1e-7 keeps a constant x black. Fractions are truncated, so that rounding makes the maximum 254 or 255.
     """
     low, high = x.min(), x.max()
     return ((x - low) * 255 / (high - low + 1e-7)).astype(np.uint8)
 
 
 def signed_image(x: np.ndarray) -> np.ndarray:
-    """A signed field (a gradient, a filter) around mid-grey: float [H, W, 3] or [H, W, 1] -> uint8 [H, W, 3].
+    """Render a gradient or a filter around mid-grey: float [H, W, 3] or [H, W, 1] -> uint8 [H, W, 3].
 
-    0 is 128, the largest magnitude over all channels is 0 or 255: grey means "no influence" in every such picture,
-    which a min-max scaling does not keep.
+    0 becomes 128, and the largest magnitude over all channels 0 or 255. Grey therefore means "no influence" in every
+    such picture, which min-max scaling would not ensure.
     """
     shades = np.rint(127.5 + 127.5 * rescale(x, "signed")).astype(np.uint8)
     return np.broadcast_to(shades, (*x.shape[:2], 3)).copy()
 
 
 def article_grid(maps: np.ndarray) -> np.ndarray:
-    """tf_cnnvis' grid exactly: float [h, w, n] -> uint8 [s * (h + 1) - 1, s * (w + 1) - 1], s = ceil(sqrt(n)).
+    """Arrange maps as tf_cnnvis does: float [h, w, n] -> uint8 [s * (h + 1) - 1, s * (w + 1) - 1], s = ceil(sqrt(n)).
 
-    Each map by itself from black to white, row-major, 1 px black gaps, s rows also where fewer would do.
+    Each map is scaled from black to white by itself. The order is row-major, the gaps are black and 1 px wide, and
+    there are s rows even if fewer suffice.
     """
     return square_grid(np.stack([min_max_image(one) for one in np.moveaxis(maps, -1, 0)])[..., None])[..., 0]
 
 
 def square_grid(cells: np.ndarray) -> np.ndarray:
-    """Cells uint8 [n, h, w, C] as `article_grid` lays them out."""
+    """Arrange cells, uint8 [n, h, w, C], as `article_grid` does."""
     side = math.ceil(math.sqrt(len(cells)))
     return _sheet(cells, side, side, gap=1, ground=(0,))
 
 
 def rescale(maps: np.ndarray, scaling: str) -> np.ndarray:
-    """Maps as float64 [h, w, n] between fixed ends.
+    """Scale maps, float [h, w, n], to float64 [h, w, n] between fixed ends.
 
-    "map": each from 0 (its own minimum) to 1 (its own maximum), a constant one 0: brightness says nothing across maps.
-    "layer": all from 0 (the layer's minimum) to 1 (its maximum), a constant layer 0: brightness compares.
-    "signed": all divided by the layer's largest magnitude, in [-1, 1]; 0 stays 0.
+    Args:
+      maps: float [h, w, n].
+      scaling: "map": each map from 0 (its minimum) to 1 (its maximum), a constant map to 0; brightness is not
+        comparable between maps. "layer": all maps from 0 (the layer's minimum) to 1 (its maximum), a constant layer to
+        0; brightness is comparable. "signed": all maps divided by the layer's largest magnitude, in [-1, 1]; 0 stays 0.
+
+    Raises:
+      ValueError: unknown `scaling`.
     """
     maps = maps.astype(np.float64)
     if scaling == "signed":
@@ -83,7 +89,15 @@ def rescale(maps: np.ndarray, scaling: str) -> np.ndarray:
 
 
 def order_maps(maps: np.ndarray, order: str) -> np.ndarray:
-    """Channel numbers in the order of display, int [n]: as they are, or by falling mean square (ties as they are)."""
+    """Return the channel indices in the order of display, int [n].
+
+    Args:
+      maps: float [h, w, n].
+      order: "channel", or "energy": by decreasing mean square, equal ones in channel order.
+
+    Raises:
+      ValueError: unknown `order`.
+    """
     if order == "channel":
         return np.arange(maps.shape[-1])
     if order not in ORDERS:
@@ -91,10 +105,12 @@ def order_maps(maps: np.ndarray, order: str) -> np.ndarray:
     return np.argsort(-np.square(maps, dtype=np.float64).mean((0, 1)), kind="stable")
 
 
-def dead(maps: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-    """Which maps say the same at every position, bool [n]: maximum - minimum is at most `threshold` of the layer's
-    largest magnitude, or at most rounding. After ReLU these are the maps that are 0 everywhere, and maps shifted to a
-    constant. A map of a single position (a dense layer) is dead when it is 0.
+def find_dead(maps: np.ndarray, threshold: float = 0.0) -> np.ndarray:
+    """Return which maps have the same value at every position, bool [n].
+
+    For such a map, maximum - minimum is at most `threshold` of the layer's largest magnitude, or at most rounding.
+    After ReLU these are maps that are 0 everywhere or shifted to a constant. A map of a single position (of a dense
+    layer) is dead if it is 0.
     """
     maps = maps.astype(np.float64)
     single = maps.shape[0] * maps.shape[1] == 1
@@ -103,7 +119,7 @@ def dead(maps: np.ndarray, threshold: float = 0.0) -> np.ndarray:
 
 
 def statistics(maps: np.ndarray) -> dict[str, float]:
-    """Numbers of the whole layer: mean, std, min, max, zeros (share of exact zeros), dead (how many maps), n."""
+    """Return statistics of a layer: mean, std, min, max, zeros (share of exact zeros), dead (number of maps), n."""
     values = maps.astype(np.float64)
     return {
         "mean": float(values.mean()),
@@ -111,13 +127,13 @@ def statistics(maps: np.ndarray) -> dict[str, float]:
         "min": float(values.min()),
         "max": float(values.max()),
         "zeros": float((maps == 0).mean()),
-        "dead": int(dead(maps).sum()),
+        "dead": int(find_dead(maps).sum()),
         "n": maps.shape[-1],
     }
 
 
 def colorize(values: np.ndarray, scaling: str) -> np.ndarray:
-    """Colours of the values of `rescale`: float [...] -> uint8 [..., 3], blue-white-orange if signed, else grey."""
+    """Colour the values of `rescale`: float [...] -> uint8 [..., 3], blue-white-orange if signed, else grey."""
     if scaling == "signed":
         channels = [np.interp(values, SIGNED_STOPS, stops) for stops in zip(*SIGNED_COLOURS)]
     else:
@@ -128,28 +144,28 @@ def colorize(values: np.ndarray, scaling: str) -> np.ndarray:
 def activation_grid(
     maps: np.ndarray, scaling: str = "map", order: str = "channel", columns: int | None = None, zoom: int | None = None
 ) -> np.ndarray:
-    """All maps side by side, row-major, every position a square of one colour.
+    """Arrange all maps in a grid, row-major, with a square of one colour for every position.
 
     Args:
       maps: float [h, w, n].
-      scaling: see `scaled`; grey for "map" and "layer", blue-white-orange (white is 0) for "signed".
+      scaling: see `rescale`; grey for "map" and "layer", blue-white-orange (white is 0) for "signed".
       order: see `order_maps`.
-      columns: maps in a row; None: see `columns_for`.
-      zoom: pixels per position; None: see `zoom_for`.
+      columns: maps per row; None: see `choose_columns`.
+      zoom: pixels per position; None: see `choose_zoom`.
 
     Returns:
       uint8 [rows * (h * zoom + GAP) - GAP, columns * (w * zoom + GAP) - GAP, 3]; dead maps are crossed out.
     """
     shown = order_maps(maps, order)
     cells = colorize(np.moveaxis(rescale(maps, scaling), -1, 0), scaling)[shown]
-    return _arranged(cells, columns, zoom, crossed=dead(maps)[shown])
+    return _arrange(cells, columns, zoom, crossed=find_dead(maps)[shown])
 
 
 def filter_grid(kernel: np.ndarray, columns: int | None = None, zoom: int | None = None) -> np.ndarray:
-    """The filters between a layer and an image, each divided by its own largest magnitude.
+    """Arrange the filters between a layer and an image in a grid, each divided by its own largest magnitude.
 
     Args:
-      kernel: float [h, w, 3, n], as colours around mid-grey, or [h, w, 1, n], in blue-white-orange.
+      kernel: float [h, w, 3, n], drawn in colours around mid-grey, or [h, w, 1, n], drawn in blue-white-orange.
       columns, zoom: as in `activation_grid`.
 
     Returns:
@@ -160,28 +176,28 @@ def filter_grid(kernel: np.ndarray, columns: int | None = None, zoom: int | None
         cells = np.stack([signed_image(one) for one in filters])
     else:
         cells = np.stack([colorize(rescale(one, "signed")[..., 0], "signed") for one in filters])
-    return _arranged(cells, columns, zoom)
+    return _arrange(cells, columns, zoom)
 
 
-def columns_for(n: int, height: int, width: int) -> int:
-    """Columns for n maps of height x width so that the grid is about 4:3 and few cells stay empty."""
+def choose_columns(n: int, height: int, width: int) -> int:
+    """Choose the number of columns for n maps so that the grid is about 4:3 and few cells stay empty."""
 
     def badness(columns: int) -> float:
         rows = -(-n // columns)
         shape = abs(math.log(columns * width / (rows * height) / ASPECT))
-        return shape + 6 * (rows * columns - n) / n  # 6: then 64 maps are 8x8, and 512 are 27x19 with 1 cell empty
+        return shape + 6 * (rows * columns - n) / n  # with 6, 64 maps are 8x8, and 512 are 27x19 with 1 empty cell
 
     return min(range(1, n + 1), key=badness)
 
 
-def zoom_for(columns: int, width: int) -> int:
-    """Whole pixels per position so that the grid is about WIDTH wide and a map between SMALLEST and LARGEST pixels."""
+def choose_zoom(columns: int, width: int) -> int:
+    """Choose the pixels per position so that a grid is about WIDTH wide and a map SMALLEST to LARGEST pixels wide."""
     zoom = min(round(WIDTH / (columns * width)), LARGEST // width)
     return max(zoom, -(-SMALLEST // width))
 
 
 def enlarge(images: np.ndarray, zoom: int) -> np.ndarray:
-    """Every pixel of [..., H, W, C] as zoom x zoom pixels."""
+    """Repeat every pixel of [..., H, W, C] as zoom x zoom pixels."""
     return images.repeat(zoom, axis=-3).repeat(zoom, axis=-2)
 
 
@@ -194,20 +210,18 @@ def cross_out(cell: np.ndarray) -> None:
     cell[(np.abs(y - x) < thin) | (np.abs(y + x - 1) < thin)] = MARK
 
 
-def _arranged(
-    cells: np.ndarray, columns: int | None, zoom: int | None, crossed: np.ndarray | None = None
-) -> np.ndarray:
-    """Cells uint8 [n, h, w, 3] enlarged and in a grid; `crossed` bool [n]: those to cross out."""
+def _arrange(cells: np.ndarray, columns: int | None, zoom: int | None, crossed: np.ndarray | None = None) -> np.ndarray:
+    """Enlarge cells, uint8 [n, h, w, 3], and arrange them in a grid; `crossed`, bool [n], marks those to cross out."""
     n, height, width, _ = cells.shape
-    columns = columns or columns_for(n, height, width)
-    cells = enlarge(cells, zoom or zoom_for(columns, width))
+    columns = columns or choose_columns(n, height, width)
+    cells = enlarge(cells, zoom or choose_zoom(columns, width))
     for i in np.flatnonzero(crossed) if crossed is not None else ():
         cross_out(cells[i])
     return _sheet(cells, -(-n // columns), columns, GAP, GROUND)
 
 
 def _sheet(cells: np.ndarray, rows: int, columns: int, gap: int, ground: tuple[int, ...]) -> np.ndarray:
-    """Cells uint8 [n, h, w, C] in rows; gaps and cells to spare in the colour `ground`."""
+    """Arrange cells, uint8 [n, h, w, C], in rows; gaps and unused cells have the colour `ground`."""
     n, height, width, channels = cells.shape
     framed = np.full((rows * columns, height + gap, width + gap, channels), ground, np.uint8)
     framed[:n, :height, :width] = cells

@@ -32,7 +32,7 @@ class Frame:
       label: the checkpoint, e.g. "step 2,040".
       maps: finite numbers [h, w, n] by name, in the order of the network: "g/h0" is layer h0 of the generator before
         batch norm, "g/h0_bn" after it, "g/h0_relu" (or _lrelu, _tanh, _sigmoid) after the activation.
-      pictures: uint8 [H, W, 1 or 3]: "g/output", "d/input": what the generator drew, what the discriminator saw.
+      pictures: uint8 [H, W, 1 or 3]: "g/output" is the generator's image, "d/input" the discriminator's.
       captions: a line of text for any "network/input", "network/output" or "network/layer".
     """
 
@@ -43,19 +43,19 @@ class Frame:
 
 
 def save_report(path: Path, title: str, subtitle: str, frames: list[Frame], notes: str = "") -> None:
-    """Write the report, whole or not at all.
+    """Write the report, atomically.
 
-    Maps are kept as uint8 between their own minimum and maximum, so a value is off by (max - min) / 510 at most; the
-    statistics are of the exact values. The article's networks take about 1.1 MB a frame.
+    Maps are stored as uint8 between their own minimum and maximum, so that a value is off by at most
+    (max - min) / 510. The statistics are of the exact values. The article's networks take about 1.1 MB per frame.
 
     Args:
       path: the HTML file to write.
-      title, subtitle, notes: plain text; `notes` stands in the footer and keeps its line breaks.
+      title, subtitle, notes: plain text; `notes` is the footer and keeps its line breaks.
       frames: one or more checkpoints with the same maps; the report opens at the last.
 
     Raises:
-      ValueError: no frames or no maps, frames that differ in names or shapes, names or shapes other than `Frame`
-        describes, values that are not finite in float32.
+      ValueError: there are no frames or no maps, frames differ in names or shapes, names or shapes are not as `Frame`
+        describes, or values are not finite in float32.
     """
     if not frames or not frames[0].maps:
         raise ValueError("a report needs at least one frame with at least one map")
@@ -63,7 +63,7 @@ def save_report(path: Path, title: str, subtitle: str, frames: list[Frame], note
     for frame in frames[1:]:
         if {name: np.shape(maps) for name, maps in frame.maps.items()} != shapes:
             raise ValueError(f"the maps of frame {frame.label!r} differ in names or shapes from the first frame's")
-    # "<" would let a caption end the script element that holds the data.
+    # With "<", a caption could end the script element that holds the data.
     data = json.dumps({"networks": _networks(shapes), "frames": [_frame(f) for f in frames]}).replace("<", "\\u003c")
     template = resources.files("dcgan_tf.layer_figures").joinpath("report.html").read_text(encoding="utf-8")
     (code,) = re.findall(r"<script>(.*?)</script>", template, re.DOTALL)
@@ -74,12 +74,12 @@ def save_report(path: Path, title: str, subtitle: str, frames: list[Frame], note
         "notes": html.escape(notes),
         "data": data,
     }
-    # One pass, so that a title which looks like a field stays a title.
+    # A single pass, so that a title that looks like a field is not replaced.
     write_text(path, re.sub(r"\{\{(\w+)\}\}", lambda field: fields[field[1]], template))
 
 
 def _networks(shapes: dict[str, tuple[int, ...]]) -> list[dict]:
-    """The layers of each network with the stages of each, in the order of `shapes`."""
+    """List each network's layers with their stages, in the order of `shapes`."""
     networks: dict[str, dict[str, dict[str, str]]] = {}  # network -> layer -> stage ("" before all others) -> map
     for name in shapes:
         match = _NAME.fullmatch(name)
@@ -98,7 +98,7 @@ def _networks(shapes: dict[str, tuple[int, ...]]) -> list[dict]:
 
 
 def _layer(network: str, layer: str, stages: dict[str, str], shapes: dict[str, tuple[int, ...]]) -> dict:
-    """One layer: its shape, its stages, and in words what follows the layer itself."""
+    """Describe one layer: its shape, its stages, and the names of the operations that follow it."""
     shape = {shapes[name] for name in stages.values()}
     if len(shape) > 1:
         raise ValueError(f"the stages of layer {network}/{layer} differ in shape: {sorted(shape)}")

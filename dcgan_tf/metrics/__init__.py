@@ -1,1 +1,1 @@
-"""How good generated images are: one file a metric, and `comparison.py` for all of them together."""
+"""Metrics of the quality of generated images: one module per metric, and `comparison` for all of them."""

@@ -23,13 +23,13 @@ QUICK_DIRECTIONS = 128
 
 @dataclass(frozen=True)
 class Sample:
-    """Images to measure, with all that is computed of them once.
+    """Images to measure, with their features.
 
     Attributes:
-      images: uint8 [N, S, S, C], in random order: its first n are a sample too.
-      features: float32 [N, 256] of the random network.
-      to_training: distance of each to its nearest training image, float64 [N], or None where there is none.
-      inception: float32 [N, 2048], or None without the weights.
+      images: uint8 [N, S, S, C], in random order, so that the first n are a random sample too.
+      features: of the random network, float32 [N, 256].
+      to_training: distance of each image to its nearest training image, float64 [N], or None if it is not needed.
+      inception: Inception features, float32 [N, 2048], or None without the weights.
     """
 
     images: np.ndarray
@@ -41,7 +41,7 @@ class Sample:
         return len(self.images)
 
     def part(self, rows) -> Sample:
-        """The sample of some rows (a slice or an index array)."""
+        """Return the sample of some rows (a slice or an index array)."""
         distances, inception = self.to_training, self.inception
         return Sample(
             self.images[rows],
@@ -52,22 +52,22 @@ class Sample:
 
 
 def compare(
-    reference: Sample, sample: Sample, unseen: np.ndarray | None, seed: int, shown: Progress | None = None
+    reference: Sample, sample: Sample, unseen: np.ndarray | None, seed: int, bar: Progress | None = None
 ) -> dict[str, Measured]:
-    """Every metric that the two samples allow, by its name in `METRICS`.
+    """Compute every metric that the two samples allow, by its name in `METRICS`.
 
-    The spread is the standard deviation over random halves of all sets. A half has twice the variance of the whole,
-    and two halves of one set share half of it: the two effects cancel (the delete-half jackknife, Shao & Wu 1989).
+    The spread is the standard deviation over random halves of all sets. A half has twice the variance of the whole, and
+    two halves of one set share half of it. The two effects cancel (the delete-half jackknife, Shao & Wu 1989).
 
     Args:
       reference: real images.
-      sample: what is measured, of the same size, at least 20 images.
+      sample: the images to measure, as many as in `reference`, at least 20.
       unseen: distances of unseen real images to their nearest training image, for `copying`; None: it is left out.
-      seed: fixes halves, patches, directions, pairs.
-      shown: advanced by one for each of `1 + HALVES` rounds.
+      seed: random seed of the halves, patches, directions and pairs.
+      bar: advanced by one for each of `1 + HALVES` rounds.
 
     Raises:
-      ValueError: unequal or too small samples.
+      ValueError: the samples are of unequal size or too small.
     """
     n = len(reference)
     if n != len(sample) or n < LEAST_IMAGES:
@@ -82,8 +82,8 @@ def compare(
     rounds = []
     for i, j in [(np.arange(n), np.arange(n)), *halves]:
         rounds.append(_other_metrics(reference, sample, i, j, unseen, draw))
-        if shown:
-            shown.advance()
+        if bar:
+            bar.advance()
     whole = {"sliced_wasserstein": float(np.mean(list(distances.values())))} | rounds[0]
     spread = {name: np.std([of_half[name] for of_half in rounds[1:]], ddof=1) for name in rounds[0]}
     spread["sliced_wasserstein"] = np.std(of_halves, ddof=1)
@@ -93,7 +93,7 @@ def compare(
 def _other_metrics(
     reference: Sample, sample: Sample, i: np.ndarray, j: np.ndarray, unseen: np.ndarray | None, draw
 ) -> dict[str, float]:
-    """All but the sliced Wasserstein distance, of the rows i of the reference and j of the sample."""
+    """Compute all metrics but the sliced Wasserstein distance, of rows i of the reference and j of the sample."""
     features, sample_features = reference.features[i], sample.features[j]
     values = {
         "frechet": frechet_distance(features, sample_features),
@@ -102,7 +102,9 @@ def _other_metrics(
         "ms_ssim": float(pair_similarities(sample.images, draw, j).mean()),
     }
     if unseen is not None and sample.to_training is not None:
-        some = draw.permutation(unseen)[: len(unseen) * len(j) // len(sample)]  # they too are a sample: halved with it
+        some = draw.permutation(unseen)[
+            : len(unseen) * len(j) // len(sample)
+        ]  # a sample too, and halved like the others
         values["copying"] = copying(sample.to_training[j], some)
     if reference.inception is not None and sample.inception is not None:
         features, sample_features = reference.inception[i], sample.inception[j]
@@ -112,16 +114,16 @@ def _other_metrics(
 
 
 class QuickScores:
-    """The cheap metrics against a fixed sample of real images: seconds, for use while a network trains.
+    """The cheap metrics against a fixed sample of real images. They take seconds, for use during training.
 
     Args:
-      real: uint8 [N, S, S, C], the images to sample from.
-      seed: which of them, and everything random of the metrics.
+      real: the images to sample from, uint8 [N, S, S, C].
+      seed: random seed of the sample and of the metrics.
 
     Attributes:
-      count: images that are compared, at most 1,000; 0 where the set is too small to be measured.
+      count: the number of images compared, at most 1,000; 0 if the set is too small.
       ms_ssim: MS-SSIM of random pairs of the real images.
-      network, features: the random network, and what it sees in the real images, float32 [count, 256].
+      network, features: the random network, and its features of the real images, float32 [count, 256].
     """
 
     def __init__(self, real: np.ndarray, seed: int):

@@ -1,8 +1,8 @@
 """A fixed network of random weights, and its features of images.
 
-No download, and the same numbers everywhere: the weights are integers of a pinned stream, checked by their hash. Random
-features order generators as trained ones do (arXiv 2208.09218), but their distances are of another scale: what is
-computed from them is never called FID or KID.
+It needs no download and gives the same numbers everywhere: the weights are integers of a pinned random stream, checked
+by their hash. Random features rank generators as trained ones do (arXiv 2208.09218), but their distances have another
+scale, so that metrics computed from them are never called FID or KID.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from dcgan_tf.console import Progress
 SEED = 1406_2661
 SHA256 = "ffe6a3a66f9ac08ba1053415db563a336610b149a93bffef41ab7b7296e076f0"
 BATCH = 256
-MAPS = (16, 32, 64, 64)  # of each stage; the last ones are seen in four quadrants: 256 features
-GAIN = 2.7  # of each stage: natural images have features near 1, where the cubic kernel of the kernel distance bends
+MAPS = (16, 32, 64, 64)  # of each stage; the last ones are averaged over four quadrants, which gives 256 features
+GAIN = 2.7  # of each stage, so that natural images have features near 1, where the cubic kernel is not linear
 KERNEL = 5
 
 
 class RandomFeatures:
-    """Four stages of zero-mean random filters, absolute values and halving; the last one averaged over image quadrants.
+    """Four stages of zero-mean random filters, absolute values and halving, averaged over image quadrants at the end.
 
-    The absolute value of a zero-mean filter measures how much there is of an edge, a texture or a colour contrast, as
-    in a scattering transform (Bruna & Mallat 2013); the quadrants keep a coarse layout.
+    The absolute value of a zero-mean filter measures the amount of an edge, a texture or a colour contrast, as in a
+    scattering transform (Bruna & Mallat 2013). The quadrants keep a coarse layout.
 
     Attributes:
-      name: what a result says it was computed with.
-      dimension: features of an image.
+      name: the name of the features in results.
+      dimension: the number of features of an image.
     """
 
     name = f"random features {SEED}"
@@ -41,13 +41,13 @@ class RandomFeatures:
     def __init__(self):
         kernels = _integer_kernels()
         digest = hashlib.sha256(b"".join(kernel.tobytes() for kernel in kernels)).hexdigest()
-        if digest != SHA256:  # numbers would no longer compare with those of other machines
+        if digest != SHA256:  # numbers would not be comparable with those of other machines
             raise RuntimeError(f"the random network's weights have the hash {digest}, not {SHA256}")
-        self._kernels = [tf.constant(_scaled(kernel)) for kernel in kernels]
+        self._kernels = [tf.constant(_normalise(kernel)) for kernel in kernels]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """uint8 [n, H, W, 3 or 1] -> float32 [n, dimension]; grey counts as a colour image without colour."""
-        # One shape for every call: a last batch that is smaller is filled up, and cut again.
+        """Compute uint8 [n, H, W, 3 or 1] -> float32 [n, dimension]; grey images count as equal red, green and blue."""
+        # All calls have one shape: a smaller last batch is padded, and its features are cut again.
         filled = np.concatenate([images, np.zeros((BATCH - len(images), *images.shape[1:]), np.uint8)])
         return self._features(tf.constant(filled)).numpy()[: len(images)]
 
@@ -62,26 +62,29 @@ class RandomFeatures:
         return tf.reshape(tf.nn.avg_pool2d(x, half, half, "VALID"), (BATCH, self.dimension))
 
 
-def extract(network: Callable, images: np.ndarray, shown: Progress | None = None) -> np.ndarray:
-    """The features of many images, uint8 [N, H, W, C] (mapped, if they are too many for memory): float32 [N, d]."""
+def extract(network: Callable, images: np.ndarray, bar: Progress | None = None) -> np.ndarray:
+    """Compute the features of many images, uint8 [N, H, W, C] (possibly a memory map) -> float32 [N, d]."""
     parts = []
     for i in range(0, len(images), BATCH):
         parts.append(network(np.asarray(images[i : i + BATCH])))
-        if shown:
-            shown.advance(len(parts[-1]))
+        if bar:
+            bar.advance(len(parts[-1]))
     return np.concatenate(parts)
 
 
 @functools.cache
 def _integer_kernels() -> tuple[np.ndarray, ...]:
-    """int8 [5, 5, maps in, maps out] each: NumPy keeps RandomState's streams for good, and integers do not round."""
+    """Draw the kernels, int8 [5, 5, maps in, maps out] each.
+
+    NumPy guarantees the streams of RandomState, and integers are free of rounding.
+    """
     draw = np.random.RandomState(SEED)
     shapes = [(KERNEL, KERNEL, n_in, n_out) for n_in, n_out in zip((3, *MAPS), MAPS)]
     return tuple(draw.randint(-127, 128, shape).astype(np.int8) for shape in shapes)
 
 
-def _scaled(kernel: np.ndarray) -> np.ndarray:
-    """Zero mean over each filter's taps in each input map, and unit norm."""
+def _normalise(kernel: np.ndarray) -> np.ndarray:
+    """Give each filter zero mean over its taps in each input map, and unit norm."""
     real = kernel.astype(np.float64)
     real -= real.mean(axis=(0, 1), keepdims=True)
     return (real / np.sqrt(np.square(real).sum(axis=(0, 1, 2), keepdims=True))).astype(np.float32)

@@ -9,12 +9,12 @@ SUBSET_SIZE = 1000
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray, draw: np.random.Generator) -> float:
-    """Mean unbiased MMD^2 over random subsets, kernel (x.y / d + 1)^3 (Bińkowski et al. 2018, section 4).
+    """Mean unbiased MMD^2 over random subsets, with the kernel (x.y / d + 1)^3 (Bińkowski et al. 2018, section 4).
 
-    Unbiased, so it may be slightly negative where two sets are alike.
+    It is unbiased, and so may be slightly negative for similar sets.
 
     Args:
-      a, b: float [N, d], [M, d]; N, M from 2. Subsets have 1,000 features, or as many as there are.
+      a, b: float [N, d], [M, d]; N and M at least 2. Subsets have 1,000 rows, or as many as there are.
       draw: chooses the subsets.
     """
     size = min(SUBSET_SIZE, len(a), len(b))
@@ -27,7 +27,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, draw: np.random.Generator) -> 
 
 
 def mmd2(x: np.ndarray, y: np.ndarray) -> float:
-    """The unbiased estimate for x, y of one size, float [n, d] (Gretton et al. 2012, eq. 4)."""
+    """Unbiased estimate of MMD^2 for x and y of one size, float [n, d] (Gretton et al. 2012, eq. 4)."""
     n, d = x.shape
 
     def kernel(u, v):

@@ -1,4 +1,4 @@
-"""Diversity as MS-SSIM: how alike two random images of one set are (Odena et al. 2017)."""
+"""Diversity by MS-SSIM, the similarity of two random images of one set (Odena et al. 2017)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dcgan_tf.backend import tf
 
 PAIRS = 2000
 PAIRS_AT_ONCE = 200
-# Wang et al. 2003, from the finest scale on.
+# Wang et al. 2003, from the finest scale to the coarsest.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
 
 def scales(size: int) -> int:
-    """How many of the five scales fit images of `size` pixels: the 11-pixel window needs 16 at the coarsest.
+    """Number of the five scales that fit images of `size` pixels; the 11-pixel window needs 16 at the coarsest.
 
-    3 for 64 px, 2 for 32, 4 for 128: values of different sizes do not compare.
+    It is 2 for 32 px, 3 for 64 px and 4 for 128 px, so that values of different sizes are not comparable.
     """
     return min(len(WEIGHTS), size.bit_length() - 4)
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """MS-SSIM of each pair, uint8 [n, S, S, C] twice: float64 [n], 1 for equal images.
+    """MS-SSIM of each pair of images of a and b, uint8 [n, S, S, C] each: float64 [n], 1 for equal images.
 
-    The weights of the scales used are brought to the sum 1.
+    The weights of the scales used are normalised to the sum 1.
     """
     weights = np.array(WEIGHTS[: scales(a.shape[1])])
     parts = [
@@ -38,12 +38,12 @@ def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def pair_similarities(images: np.ndarray, draw: np.random.Generator, among: np.ndarray | None = None) -> np.ndarray:
     """MS-SSIM of random pairs of different images, float64 [pairs]; 2,000 pairs, or as many as there are images.
 
-    Their mean is the measure: the higher, the more alike the images; no better below that of real images.
+    The metric is their mean. It is higher for more similar images. A value below that of real images is not better.
 
     Args:
       images: uint8 [N, S, S, C].
       draw: chooses the pairs.
-      among: the numbers of the images to choose from, at least two; None: all.
+      among: the indices of the images to choose from, at least two; None: all.
     """
     among = np.arange(len(images)) if among is None else among
     n = len(among)

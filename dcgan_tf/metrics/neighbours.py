@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage: from neighbourhoods in feature space."""
+"""Precision, recall, density and coverage, from neighbourhoods in feature space."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ import numpy as np
 
 K_PRECISION = 3  # Kynkäänniemi et al. 2019
 K_DENSITY = 5  # Naeem et al. 2020
-MOST_DISTANCES = 2**23  # computed at a time: bounds memory
+MOST_DISTANCES = 2**23  # computed at a time, to limit memory
 
 
 def neighbourhood_measures(real: np.ndarray, fake: np.ndarray) -> dict[str, float]:
-    """How much of each set lies in the other's neighbourhoods; a point's reaches to its k-th nearest fellow.
+    """Measure how much of each set lies in the neighbourhoods of the other.
+
+    The neighbourhood of a point is the ball that reaches to its k-th nearest neighbour in its own set.
 
     Args:
-      real, fake: float [N, d] each, of one size N above 5: with unequal sizes the measures favour the larger set.
+      real, fake: float [N, d] each, of one size N above 5; with unequal sizes the measures would favour the larger set.
 
     Returns:
-      precision: share of fakes within some real one's neighbourhood, k = 3 (do they look real?);
-      recall: share of reals within some fake one's neighbourhood, k = 3 (is all of reality there?)
-        (Kynkäänniemi et al. 2019, eq. 2);
-      density: real neighbourhoods that a fake lies in, over k = 5; above 1 where fakes crowd the densest region;
+      precision: share of fakes in the neighbourhood of a real one, k = 3 (fidelity);
+      recall: share of reals in the neighbourhood of a fake one, k = 3 (diversity) (Kynkäänniemi et al. 2019, eq. 2);
+      density: mean number of real neighbourhoods that a fake lies in, divided by k = 5; above 1 if fakes are
+        concentrated where the real images are densest;
       coverage: share of reals with a fake in their neighbourhood, k = 5 (Naeem et al. 2020, eqs. 3 and 4).
 
     Raises:
-      ValueError: unequal or too small sets.
+      ValueError: the sets are of unequal size or too small.
     """
     if len(real) != len(fake) or len(real) <= K_DENSITY:
         raise ValueError(f"sets of one size above {K_DENSITY} are needed, not of {len(real)} and {len(fake)}")
@@ -50,18 +52,18 @@ def neighbourhood_measures(real: np.ndarray, fake: np.ndarray) -> dict[str, floa
 
 
 def radii(points: np.ndarray, *ks: int) -> list[np.ndarray]:
-    """For each k, the squared distance [N] of every point to its k-th nearest other point."""
+    """Squared distance [N] of every point to its k-th nearest other point, for each k."""
     found = np.empty((len(ks), len(points)), np.float32)
     for rows, distances in squared_distances(points, points):
-        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = -1.0  # oneself comes first
+        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = -1.0  # the point itself comes first
         nearest = np.partition(distances, ks, axis=1)
         found[:, rows] = nearest[:, ks].T
     return list(found)
 
 
 def squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """(rows, float32 [rows, M]) of the squared Euclidean distances of float32 [N, d] to [M, d], piece by piece."""
-    middle = b.mean(axis=0)  # differences do not change, and fewer digits cancel
+    """Yield the squared Euclidean distances of float32 [N, d] to [M, d] in parts: (rows, float32 [rows, M])."""
+    middle = b.mean(axis=0)  # centred, so that fewer digits cancel
     a, b = a - middle, b - middle
     norms_b = np.square(b).sum(axis=1)
     rows = max(1, MOST_DISTANCES // len(b))

@@ -1,4 +1,4 @@
-"""The metrics by name, and the result of an evaluation: as a table, JSON and CSV. No TensorFlow is needed here."""
+"""The metrics by name, and the result of an evaluation as a table, JSON and CSV. TensorFlow is not imported here."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 from dcgan_tf.metrics.memorisation import Nearest
 from dcgan_tf.metrics.neighbours import K_DENSITY
 
-LEAST_IMAGES = 4 * K_DENSITY  # half of them must still have a fifth neighbour
-HALVES = 5  # random halves of both sets, for the spread
+LEAST_IMAGES = 4 * K_DENSITY  # so that half of them still have a fifth neighbour
+HALVES = 5  # random halves of both sets, for the standard error
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown.
+    """How a metric is printed.
 
     Attributes:
       title: its name in a table.
-      better: "lower", "higher", or "as real" where neither end is good.
-      decimals: digits worth printing.
+      better: "lower", "higher", or "as real" if neither extreme is good.
+      decimals: the number of decimals to print.
     """
 
     title: str
@@ -71,13 +71,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result.
+    """The result of an evaluation.
 
     Attributes:
-      about: what was compared, with what: names, seed, networks.
-      columns: the generated images; the same at the held-out set's size, if that is smaller; the held-out real images.
-      fakes, unseen: the images, uint8 [N, S, S, C] (`unseen`: the held-out ones, possibly none).
-      training: all real images that could be copied, uint8 [M, S, S, C].
+      about: the names of the sets, the seed and the networks.
+      columns: of the generated images; of the same at the size of the held-out set, if that is smaller; of the held-out
+        real images.
+      fakes, unseen: the generated and the held-out images, uint8 [N, S, S, C]; `unseen` may be empty.
+      training: all real images that could have been copied, uint8 [M, S, S, C].
       fakes_nearest, unseen_nearest: the training image nearest to each.
     """
 
@@ -90,7 +91,7 @@ class Evaluation:
     unseen_nearest: Nearest | None
 
     def table(self) -> str:
-        """What was compared, and the metrics as lines of text, value and standard error for each column."""
+        """Format the result as text: the sets compared, and a line per metric with value and standard error."""
         about = self.about
         source = f"{about['run']}, step {about['step']:,}" if "run" in about else about["images"]
         size, held_out = about["image_size"], f"{about['real_held_out']:,} held out by {about['split']}"
@@ -102,7 +103,7 @@ class Evaluation:
         for name in self.columns[0].metrics:
             metric = METRICS[name]
             cells = [
-                f"{_shown(c.metrics[name], metric.decimals) if name in c.metrics else '-':>22}" for c in self.columns
+                f"{_format(c.metrics[name], metric.decimals) if name in c.metrics else '-':>22}" for c in self.columns
             ]
             lines.append(f"{metric.title:<{width}}  {'  '.join(cells)}  {metric.better}")
         return "\n".join(lines)
@@ -112,7 +113,7 @@ class Evaluation:
         return json.dumps(self.about | {"columns": columns}, indent=2) + "\n"
 
     def to_csv(self) -> str:
-        """A line for each metric and column."""
+        """Format the result as CSV, a line for each metric and column."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["metric", "images", "n", "seed", "value", "spread", "better"])
@@ -123,5 +124,5 @@ class Evaluation:
         return text.getvalue()
 
 
-def _shown(measured: Measured, decimals: int) -> str:
+def _format(measured: Measured, decimals: int) -> str:
     return f"{measured.value:.{decimals}f} ± {measured.spread:.{decimals}f}"

@@ -1,4 +1,4 @@
-"""Images drawn from a trained run, as files."""
+"""Generating images with a trained run, as files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from dcgan_tf.training.run_directory import choose_run
 
 
 def draw(options: SampleOptions) -> list[Path]:
-    """Write the images that the options ask for; returns the files written.
+    """Generate and write the images that the options describe.
+
+    Returns:
+      The files written.
 
     Raises:
-      UserError: no such run or checkpoint, or the folder may not be written.
+      UserError: there is no such run or checkpoint, or the folder may not be written.
     """
     directory = choose_run(options.run)
-    directory.config()  # what is no run is said at once: loading imports TensorFlow
+    directory.config()  # a wrong folder is refused before TensorFlow is imported
     from dcgan_tf.training.loading import load
 
     gan = load(directory.path, options.checkpoint)
@@ -43,7 +46,7 @@ def draw(options: SampleOptions) -> list[Path]:
 def _draw_singly(gan, z, folder: Path, name: str, options: SampleOptions) -> list[Path]:
     digits = max(4, len(str(len(z) - 1)))
     written, frames = [], []
-    batch = 64  # decoded and written at a time: a million images need not fit into memory
+    batch = 64  # decoded and written at a time, so that a million images need not fit into memory
     for start in progress(range(0, len(z), batch), f"drawing {len(z):,} images", unit="batches"):
         for i, image in enumerate(gan.decode(z[start : start + batch], options.raw), start):
             written.append(folder / f"{name}_{i:0{digits}d}.png")

@@ -1,4 +1,4 @@
-"""The options of sampling."""
+"""The options of `sample`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ MOST_IN_A_GRID = 10_000
 
 @dataclass(frozen=True)
 class SampleOptions(RunOptions):
-    """Which images are drawn from a run, and how they are written."""
+    """Which images a run generates, and how they are written."""
 
     num_images: int = setting(64, "number of images", at_least=1, at_most=MOST_IMAGES)
-    grid: str = setting("", "rows x columns, in place of --num_images")
-    seed: int = setting(0, "fixes the images; image i stays the same when more are drawn", at_least=0)
-    singly: bool = setting(False, "a file for each image, in place of one grid")
+    grid: str = setting("", "rows x columns, instead of --num_images")
+    seed: int = setting(0, "random seed; image i stays the same when more are generated", at_least=0)
+    singly: bool = setting(False, "write a file for each image instead of one grid")
     interpolate: int = setting(
-        0, "steps from each of the images to the next, spherical for normal z; 0: none", at_least=0, at_most=1000
+        0, "steps from each image to the next, spherical for normal z; 0: no interpolation", at_least=0, at_most=1000
     )
-    gif: bool = setting(False, "an animation of the images, or of the way between them")
-    raw: bool = setting(False, "the generator's own weights where the run keeps averaged ones")
+    gif: bool = setting(False, "also write an animation of the images, or of the interpolation")
+    raw: bool = setting(False, "use the generator's own weights even if the run keeps averaged ones")
     output: str = setting("", "folder for the pictures; empty: generated/ in the run")
 
     def __post_init__(self) -> None:
@@ -35,14 +35,14 @@ class SampleOptions(RunOptions):
             object.__setattr__(self, "num_images", rows * columns)
         if not self.singly and self.num_images * max(self.interpolate, 1) > MOST_IN_A_GRID:
             raise UserError(
-                f"a grid has room for {MOST_IN_A_GRID:,} images; ask for fewer, or for a file each: --singly."
+                f"a grid has room for {MOST_IN_A_GRID:,} images; generate fewer, or write single files with --singly."
             )
         if self.interpolate and self.num_images < 2:
             raise UserError("--interpolate: at least 2 images are needed to go from one to another.")
 
     @property
     def columns(self) -> int:
-        """Columns of the grid: as asked for, one row for each interpolation, else about square."""
+        """Columns of the grid: those of `grid`, one row per interpolation, or about square."""
         if self.interpolate:
             return self.interpolate
         return parse_grid(self.grid)[1] if self.grid else math.ceil(math.sqrt(self.num_images))

@@ -14,7 +14,7 @@ import numpy as np
 from dcgan_tf.backend import tf
 from dcgan_tf.batch import Batch
 from dcgan_tf.config import Config, Precision
-from dcgan_tf.console import Progress, python, say
+from dcgan_tf.console import Progress, python_command, say
 from dcgan_tf.datasets.batching import batches, stack_steps, steps_per_epoch
 from dcgan_tf.datasets.packing import Packed, open_packed
 from dcgan_tf.distributed import workers as workers_lib
@@ -67,9 +67,9 @@ class Run:
         lines += [f"  {picture}" for picture in self.pictures]
         if found := loading.best(self.directory):
             lines.append(f"Best measured: step {found[0]:,}, Fréchet distance {found[1]:.1f} (--checkpoint=best)")
-        lines.append(f"Curves: {python()} -m tensorboard.main --logdir {path}")
-        lines.append(f"Every layer: {python()} -m dcgan_tf.visualize_layers --run={path}")
-        lines.append(f"More images: {python()} -m dcgan_tf.sample --run={path}")
+        lines.append(f"Curves: {python_command()} -m tensorboard.main --logdir {path}")
+        lines.append(f"Every layer: {python_command()} -m dcgan_tf.visualize_layers --run={path}")
+        lines.append(f"More images: {python_command()} -m dcgan_tf.sample --run={path}")
         return "\n".join(lines)
 
 

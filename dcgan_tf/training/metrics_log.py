@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dcgan_tf.files import write_error, write_text
+from dcgan_tf.files import explain_write_error, write_text
 from dcgan_tf.run_metrics import SCORE_NAMES, STEP_NAMES
 
 # `time`: seconds that the step took.
@@ -61,7 +61,7 @@ class Records:
             )
             self._metrics.write(",".join(str(row[name]) for name in COLUMNS) + "\n")
         except OSError as error:
-            raise write_error(error, Path(self._metrics.name)) from error
+            raise explain_write_error(error, Path(self._metrics.name)) from error
 
     def sync(self) -> None:
         """Have both files on the disk, not only with the system: before a checkpoint that counts on them."""

@@ -17,7 +17,7 @@ from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
 from dcgan_tf.console import say
 from dcgan_tf.errors import UserError
-from dcgan_tf.files import remove_leftovers, write_error, write_text
+from dcgan_tf.files import explain_write_error, remove_leftovers, write_text
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # errors of flock on file systems without locks; ENOSYS: see `_lock`
 
@@ -177,12 +177,12 @@ def _lock(path: Path) -> Iterator[None]:
     except (OSError, NotImplementedError, UserWarning) as error:
         if not isinstance(error, OSError) or error.errno in _NO_LOCKS:
             raise UserError(f"{path}: its file system has no locks ({error}); choose another --run_dir.") from error
-        raise write_error(error, path) from error
+        raise explain_write_error(error, path) from error
     try:
         try:
             owner.write_text(str(os.getpid()), encoding="utf-8")
         except OSError as error:
-            raise write_error(error, path) from error
+            raise explain_write_error(error, path) from error
         yield
     finally:
         with contextlib.suppress(OSError):
@@ -201,7 +201,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise write_error(error, folder) from error
+        raise explain_write_error(error, folder) from error
 
 
 def _move_aside(path: Path) -> None:
@@ -212,5 +212,5 @@ def _move_aside(path: Path) -> None:
         (path / ".pid").unlink(missing_ok=True)  # of this process, which continues in the new folder
         os.rename(path, aside)
     except OSError as error:
-        raise write_error(error, aside) from error
+        raise explain_write_error(error, aside) from error
     say(f"The old run is kept in {aside}.")

@@ -51,7 +51,7 @@ class Study:
     def searched(self, label: str, objective="paper", restarts: int = RESTARTS, **settings) -> dict:
         """One row: a search and how its completions score."""
         from dcgan_tf.inpainting.blending import blend
-        from dcgan_tf.inpainting.scores import scores
+        from dcgan_tf.inpainting.scores import compute_scores
         from dcgan_tf.inpainting.search import search
 
         started = time.perf_counter()
@@ -60,7 +60,7 @@ class Study:
         seconds = time.perf_counter() - started
         proposals = self.gan.decode(found.z)
         near = np.abs(proposals.astype(float) - self.images).mean(axis=3)
-        values = scores(self.images, blend(self.images, proposals, self.known, "poisson"), self.known)
+        values = compute_scores(self.images, blend(self.images, proposals, self.known, "poisson"), self.known)
         return {
             "label": label,
             "psnr_hole": _spread(values["psnr_hole"]),
@@ -109,14 +109,14 @@ class Study:
 
     def recovery(self) -> list[dict]:
         """Images that G drew, the centre missing: is the z found whose image is the same in the hole too?"""
-        from dcgan_tf.inpainting.scores import scores
+        from dcgan_tf.inpainting.scores import compute_scores
         from dcgan_tf.inpainting.search import search
 
         images = self.gan.generate(min(8, len(self.images)), seed=1)
         known, rows = self.known[: len(images)], []
         for objective in ("slides", "paper"):
             found = search(self.gan, images, known, objective, restarts=16, iterations=self.iterations)
-            psnr = scores(images, self.gan.decode(found.z), known)["psnr_image"]
+            psnr = compute_scores(images, self.gan.decode(found.z), known)["psnr_image"]
             over = float((psnr > 30).mean())
             rows.append(
                 {"label": objective, "psnr_image": _spread(psnr), "least": float(psnr.min()), "over_30_dB": over}
@@ -216,13 +216,13 @@ def main() -> None:
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.files import write_text
     from dcgan_tf.inpainting import masks
-    from dcgan_tf.inpainting.inputs import held_out_images
+    from dcgan_tf.inpainting.inputs import draw_held_out_images
     from dcgan_tf.inpainting.options import InpaintOptions
     from dcgan_tf.training import loading
 
     gan, step = loading.load_with_step(FLAGS.run or None, "last")
     options = InpaintOptions(run=FLAGS.run, num_images=FLAGS.num_images, iterations=FLAGS.iterations)
-    images = np.stack([r.network_input() for r in held_out_images(open_packed(gan.config), gan.config, options)])
+    images = np.stack([r.network_input() for r in draw_held_out_images(open_packed(gan.config), gan.config, options)])
     known = np.broadcast_to(masks.make("centre", gan.config.image_size), images.shape[:3])
     study, output = Study(gan, images, known, FLAGS.iterations), Path(FLAGS.output)
     results = json.loads(output.read_text()) if output.exists() else {}

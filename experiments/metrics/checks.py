@@ -52,16 +52,16 @@ def measure(images: np.ndarray, count: int, seed: int) -> dict:
     from dcgan_tf.evaluation.sets import draw_rows
     from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
-    from dcgan_tf.metrics.memorisation import nearest
+    from dcgan_tf.metrics.memorisation import find_nearest
     from dcgan_tf.metrics.results import HALVES
 
     network = RandomFeatures()
     training, fresh, unseen = (images[np.sort(rows)] for rows in np.split(draw_rows(len(images), 3 * count, seed), 3))
 
     def sample(x: np.ndarray) -> Sample:
-        return Sample(x, extract(network, x), nearest(x, training).distance)
+        return Sample(x, extract(network, x), find_nearest(x, training).distance)
 
-    reference, unseen_distances = sample(training), nearest(unseen, training).distance
+    reference, unseen_distances = sample(training), find_nearest(unseen, training).distance
     results = {}
     with Progress("measuring", sum((1 + HALVES) * len(s) for s, _ in DAMAGE.values()), "rounds") as shown:
         for kind, (strengths, _) in DAMAGE.items():

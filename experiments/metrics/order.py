@@ -40,7 +40,7 @@ def measure() -> tuple[dict[str, dict], int]:
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.metrics.comparison import Sample, compare
     from dcgan_tf.metrics.features import RandomFeatures, extract
-    from dcgan_tf.metrics.memorisation import nearest
+    from dcgan_tf.metrics.memorisation import find_nearest
     from dcgan_tf.metrics.results import LEAST_IMAGES
 
     where = {"dataset": "sully_chen", "data_dir": FLAGS.data_dir, "cache_dir": FLAGS.cache_dir}
@@ -51,7 +51,7 @@ def measure() -> tuple[dict[str, dict], int]:
     training, count, network = packed.training, len(packed.held_out), RandomFeatures()
 
     def sample(images: np.ndarray) -> Sample:
-        return Sample(images, extract(network, images), nearest(images, training).distance)
+        return Sample(images, extract(network, images), find_nearest(images, training).distance)
 
     reference = sample(training[np.sort(draw_rows(len(training), count, FLAGS.seed))])
     held_out = sample(packed.held_out)

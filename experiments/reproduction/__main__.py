@@ -21,7 +21,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 
 from dcgan_tf import cli
-from dcgan_tf.console import clock, say
+from dcgan_tf.console import format_duration, say
 from dcgan_tf.errors import UserError
 from experiments.framework import study
 from experiments.reproduction.sources import NAMES, SOURCES, STUDIES
@@ -87,7 +87,7 @@ def make_rows(wanted: list[str], rows: dict[str, Entry], options: study.Options,
             failed.append(f"{name}: {type(error).__name__}: {error}")
         done += name in to_make
         left = (len(to_make) - done) * (time.monotonic() - started) / max(done, 1)
-        say(f"[{place} of {len(makeable)}] {name}: {outcome}" + (f" ({clock(left)} left)" if left else ""))
+        say(f"[{place} of {len(makeable)}] {name}: {outcome}" + (f" ({format_duration(left)} left)" if left else ""))
     return failed
 
 

@@ -163,7 +163,7 @@ def test_a_bad_flagfile_is_refused(without_tensorflow, tmp_path, content, named)
 def test_the_command_that_continues_does_not_start_over(monkeypatch, fresh):
     from dcgan_tf import cli
 
-    monkeypatch.setattr(cli, "python", lambda: "python")
+    monkeypatch.setattr(cli, "python_command", lambda: "python")
     monkeypatch.setattr("sys.argv", ["/x/dcgan_tf/train.py", "--epochs=3", fresh, "--run_dir=my runs/a"])
     assert cli.this_command() == "python -m dcgan_tf.train --epochs=3 '--run_dir=my runs/a'"
 

@@ -17,7 +17,7 @@ from dcgan_tf.datasets.packing import find_packed, open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.evaluation.evaluate import evaluate
 from dcgan_tf.evaluation.options import EvaluateOptions
-from dcgan_tf.evaluation.sets import draw_rows, spool_rows, written
+from dcgan_tf.evaluation.sets import draw_rows, spool_rows, write_images
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.inception import InceptionFeatures
@@ -173,7 +173,7 @@ def test_a_checkpoint_is_chosen_by_its_steps(trained):
 
 def test_many_images_stay_in_a_file(tmp_path):
     parts = [np.full((3, 4, 4, 1), i, np.uint8) for i in range(5)]
-    images = written(tmp_path / "spool", iter(parts), (4, 4, 1))
+    images = write_images(tmp_path / "spool", iter(parts), (4, 4, 1))
     assert isinstance(images, np.memmap) and images.shape == (15, 4, 4, 1)
     np.testing.assert_array_equal(images, np.concatenate(parts))
     assert os.path.getsize(tmp_path / "spool") == 15 * 16
@@ -195,7 +195,7 @@ def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
         ({"seed": -1}, "--seed=-1"),
         ({"real": "nowhere"}, "--real=nowhere: not a folder"),
         ({"fake": "nowhere"}, "--fake=nowhere: not a folder"),
-        ({"image_size": 32}, "--image_size=32: it is for two folders"),
+        ({"image_size": 32}, "--image_size=32: it needs both --real and --fake"),
     ],
 )
 def test_wrong_requests_are_refused(wrong, sentence):

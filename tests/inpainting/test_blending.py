@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dcgan_tf.inpainting.blending import blend, poisson
+from dcgan_tf.inpainting.blending import blend, solve_poisson
 
 
 def holed(size=12):
@@ -18,13 +18,13 @@ def test_a_flat_proposal_in_a_ramp_gives_the_ramp():
     ramp = np.stack([10 + 3 * rows, 50 + 2 * columns, 7 * rows - columns], axis=-1)
     known = holed()
     damaged = np.where(known[..., None], ramp, -99.0)
-    np.testing.assert_allclose(poisson(damaged, np.full_like(ramp, 33.0), known), ramp, atol=1e-9)
+    np.testing.assert_allclose(solve_poisson(damaged, np.full_like(ramp, 33.0), known), ramp, atol=1e-9)
 
 
 def test_a_proposal_of_another_brightness_is_lifted_to_fit():
     draw = np.random.default_rng(0)
     image = draw.uniform(0, 200, (12, 12, 1))
-    np.testing.assert_allclose(poisson(image, image + 40.0, holed()), image, atol=1e-9)
+    np.testing.assert_allclose(solve_poisson(image, image + 40.0, holed()), image, atol=1e-9)
 
 
 def test_a_hole_to_the_border_has_no_neighbour_beyond():
@@ -32,7 +32,7 @@ def test_a_hole_to_the_border_has_no_neighbour_beyond():
     image = np.array([10.0, 20.0, 0.0, 0.0])[None, :, None]
     proposal = np.array([0.0, 100.0, 105.0, 103.0])[None, :, None]
     known = np.array([[True, True, False, False]])
-    np.testing.assert_allclose(poisson(image, proposal, known)[0, :, 0], [10, 20, 25, 23], atol=1e-9)
+    np.testing.assert_allclose(solve_poisson(image, proposal, known)[0, :, 0], [10, 20, 25, 23], atol=1e-9)
 
 
 @pytest.mark.parametrize("how", ["poisson", "paste"])

@@ -10,7 +10,7 @@ from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float
 from dcgan_tf.inpainting import complete, masks
 from dcgan_tf.inpainting import search as search_module
-from dcgan_tf.inpainting.scores import scores
+from dcgan_tf.inpainting.scores import compute_scores
 from dcgan_tf.inpainting.search import LEARNING_RATES, OBJECTIVES, Search, search
 
 SMALL = {"image_size": 32, "g_width": 8, "d_width": 4, "latent_dim": 4, "latent": "uniform", "initializer": "he"}
@@ -33,7 +33,7 @@ def test_the_z_of_a_generated_image_is_found_again(gan, drawn):
     z, images = drawn
     known = masks.make("centre", 32)
     done = complete(gan, images, known, loss="slides", iterations=300, restarts=8)
-    assert (scores(images, done.images, np.broadcast_to(known, (3, 32, 32)))["psnr_hole"] > 30).all()
+    assert (compute_scores(images, done.images, np.broadcast_to(known, (3, 32, 32)))["psnr_hole"] > 30).all()
     np.testing.assert_allclose(done.found.z, z, atol=0.1)
     np.testing.assert_array_equal(done.images[:, known], images[:, known])
     np.testing.assert_array_equal(done.proposals, gan.decode(done.found.z))

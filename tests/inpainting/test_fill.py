@@ -86,7 +86,7 @@ def test_what_lies_outside_the_part_that_is_seen_is_said_to_stay(trained, tmp_pa
         run=str(trained), images=str(tmp_path / "wide.png"), mask="alpha", **QUICK, output=str(tmp_path / "out")
     )
     inpaint(options)
-    assert "wide.png: of the hole, what lies outside the part" in capsys.readouterr().out
+    assert "wide.png: the hole is not filled outside the part that the networks see" in capsys.readouterr().out
     filled = np.asarray(Image.open(tmp_path / "out/alpha/wide-000.png"))
     background = filled[10, 5]  # what transparent pixels are laid on
     assert (filled[10:20, 5:20] == background).all()
@@ -143,8 +143,12 @@ def test_pictures_and_masks_that_do_not_fit_are_sentences(trained, tmp_path):
     for given, output, said in (
         ({"images": str(tmp_path / "nix.png")}, "", "no picture there can be used"),
         ({"images": image, "mask_image": str(tmp_path / "file")}, "", "--mask_image=.*file: not an image"),
-        ({"images": image, "mask_image": str(tmp_path / "none.png")}, "", "has no hole"),
-        ({"images": image, "mask_image": str(tmp_path / "all.png")}, "", "is nothing but hole"),
+        (
+            {"images": image, "mask_image": str(tmp_path / "none.png")},
+            "",
+            "there is no hole in the part that the networks see",
+        ),
+        ({"images": image, "mask_image": str(tmp_path / "all.png")}, "", "there is nothing but hole"),
         ({"images": image}, str(tmp_path / "file"), "--output=.*a file stands where a folder is needed"),
     ):
         with pytest.raises(UserError, match=said):

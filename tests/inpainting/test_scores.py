@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from dcgan_tf.inpainting.scores import scores
+from dcgan_tf.inpainting.scores import compute_scores
 
 
 def some(n=3, size=32, channels=3):
@@ -17,7 +17,7 @@ def some(n=3, size=32, channels=3):
 
 def test_psnr_and_l1_are_their_formulas():
     true, completed, known = some()
-    found = scores(true, completed, known)
+    found = compute_scores(true, completed, known)
     for i in range(3):
         d = completed[i].astype(float) - true[i]
         hole = d[~known[i]]
@@ -30,7 +30,7 @@ def test_psnr_and_l1_are_their_formulas():
 def test_ssim_is_its_formula():
     """Wang et al. 2004 by scipy.ndimage: Gaussian windows of sigma 1.5 and side 11, K1 = 0.01, K2 = 0.03."""
     true, completed, known = some()
-    found = scores(true, completed, known)
+    found = compute_scores(true, completed, known)
     for i in range(3):
         maps = []
         for c in range(3):
@@ -53,7 +53,7 @@ def test_the_same_image_is_perfect_and_no_hole_inside_is_nan():
     true, _, known = some()
     known[:] = True
     known[:, 0, :] = False  # no window has its centre there
-    found = scores(true, true, known)
+    found = compute_scores(true, true, known)
     assert np.isposinf(found["psnr_hole"]).all() and (found["l1_image"] == 0).all()
     assert np.isnan(found["ssim_hole"]).all()
     np.testing.assert_allclose(found["ssim_image"], 1.0)

@@ -12,17 +12,17 @@ from dcgan_tf.layer_figures.maps import (
     MARK,
     activation_grid,
     article_grid,
+    choose_columns,
+    choose_zoom,
     colorize,
-    columns_for,
-    dead,
     enlarge,
     filter_grid,
+    find_dead,
     min_max_image,
     order_maps,
     rescale,
     signed_image,
     statistics,
-    zoom_for,
 )
 
 BLUE, WHITE, ORANGE = (0, 50, 102), (255, 255, 255), (138, 44, 0)
@@ -149,23 +149,23 @@ class TestDead:
         maps = some_maps(n=5)
         maps[..., 1] = 0
         maps[..., 3] = -7.25
-        np.testing.assert_array_equal(dead(maps), [False, True, False, True, False])
+        np.testing.assert_array_equal(find_dead(maps), [False, True, False, True, False])
 
     def test_rounding_counts_as_constant_and_a_weak_map_does_not(self):
         maps = np.zeros((2, 2, 3), "float32")
         maps[0, 0] = [100, 1e-5, 1e-2]
-        np.testing.assert_array_equal(dead(maps), [False, True, False])
+        np.testing.assert_array_equal(find_dead(maps), [False, True, False])
 
     def test_threshold_is_a_share_of_the_largest_magnitude(self):
         maps = np.zeros((2, 2, 3), "float32")
         maps[0, 0] = [-10, 0.9, 1.1]
-        np.testing.assert_array_equal(dead(maps, 0.1), [False, True, False])
+        np.testing.assert_array_equal(find_dead(maps, 0.1), [False, True, False])
 
     def test_a_layer_of_zeros_is_dead(self):
-        assert dead(np.zeros((4, 4, 3), "float32")).all()
+        assert find_dead(np.zeros((4, 4, 3), "float32")).all()
 
     def test_of_a_single_position_only_zeros_are_dead(self):
-        np.testing.assert_array_equal(dead(np.array([[[1.5, 0, -3]]], "float32")), [False, True, False])
+        np.testing.assert_array_equal(find_dead(np.array([[[1.5, 0, -3]]], "float32")), [False, True, False])
 
 
 def test_statistics():
@@ -255,14 +255,14 @@ class TestActivationGrid:
         height, width, _ = activation_grid(some_maps(side, side, n)).shape
         assert 640 <= width <= 1000
         assert 0.95 <= width / height <= 1.7
-        columns = columns_for(n, side, side)
+        columns = choose_columns(n, side, side)
         assert math.ceil(n / columns) * columns <= 1.04 * n
-        assert side * zoom_for(columns, side) >= 24
+        assert side * choose_zoom(columns, side) >= 24
 
     @pytest.mark.parametrize("h, w, n", [(64, 64, 1), (1, 1, 1), (1, 1, 100), (4, 4, 7), (300, 500, 2), (32, 8, 13)])
     def test_odd_layers(self, h, w, n):
-        columns = columns_for(n, h, w)
-        zoom = zoom_for(columns, w)
+        columns = choose_columns(n, h, w)
+        zoom = choose_zoom(columns, w)
         rows = math.ceil(n / columns)
         sheet = activation_grid(some_maps(h, w, n))
         assert sheet.shape == (rows * (h * zoom + GAP) - GAP, columns * (w * zoom + GAP) - GAP, 3)

@@ -117,7 +117,7 @@ def test_maps_that_only_some_layers_have_are_explained_there(trained, tmp_path):
 
 
 def test_article_style_has_no_choices():
-    with pytest.raises(UserError, match="^--scaling: the article's tool has no such choice"):
+    with pytest.raises(UserError, match="^--scaling: the article's tool has no such option"):
         LayerOptions(style="article", scaling="layer")
 
 
@@ -156,10 +156,10 @@ def test_the_training_copy_normalises_over_a_batch_and_changes_nothing(gan):
     np.testing.assert_allclose(maps["g/h0_bn"], wanted[:1], atol=1e-4)
 
 
-def test_loss_gradients_agree_with_finite_differences(gan):
+def test_compute_loss_gradients_agree_with_finite_differences(gan):
     """The last one, by pushing on what enters the last transposed convolution."""
     z = gan.sample_latents(1, 0)
-    gradients = article_style.loss_gradients(gan, z)
+    gradients = article_style.compute_loss_gradients(gan, z)
     assert list(gradients) == ["g/h1", "g/h2", "g/h3"]
     generator = gan.generator_for()
     x = inspection.activations(generator, z)["g/h2_relu"].astype(np.float64)
@@ -209,7 +209,7 @@ def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, 
 @pytest.mark.parametrize(
     "request_, sentence",
     [
-        ({"layers": "d/h9"}, "--layers=d/h9: no such layer; near are d/h"),
+        ({"layers": "d/h9"}, "--layers=d/h9: no such layer; similar are d/h"),
         ({"layers": "g/h1,conv"}, "--layers=conv: no such layer"),
         ({"image": "48"}, "--image=48: the set has 48 images, counted from 0"),
         ({"image": "nowhere.png"}, r"--image=nowhere.png: cannot be read \(missing\)"),

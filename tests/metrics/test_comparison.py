@@ -12,7 +12,7 @@ from dcgan_tf.metrics.comparison import QuickScores, Sample, compare
 from dcgan_tf.metrics.features import RandomFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.kernel import mmd2
-from dcgan_tf.metrics.memorisation import copying, nearest
+from dcgan_tf.metrics.memorisation import copying, find_nearest
 from dcgan_tf.metrics.ms_ssim import pair_similarities, similarity
 from dcgan_tf.metrics.neighbours import neighbourhood_measures
 from dcgan_tf.metrics.results import HALVES, METRICS
@@ -24,11 +24,11 @@ N = 60
 NETWORK = RandomFeatures()
 TRAINING = pictures(200, 100)
 REFERENCE = TRAINING[:N]
-UNSEEN = nearest(pictures(100, 101), TRAINING).distance
+UNSEEN = find_nearest(pictures(100, 101), TRAINING).distance
 
 
 def sample(images):
-    return Sample(images, extract(NETWORK, images), nearest(images, TRAINING).distance)
+    return Sample(images, extract(NETWORK, images), find_nearest(images, TRAINING).distance)
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ class TestQuickScores:
         assert asked == [25] == [scores.count]
         assert scores.features.shape == (25, 256)
         # They are 25 different ones from all over the set, others with another seed.
-        places = [nearest(s._real, TRAINING) for s in (scores, QuickScores(TRAINING, 4))]
+        places = [find_nearest(s._real, TRAINING) for s in (scores, QuickScores(TRAINING, 4))]
         for place in places:
             assert place.distance.max() == 0
             assert len(set(place.index)) == 25 and place.index.max() > 100

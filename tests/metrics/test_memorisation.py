@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from dcgan_tf.metrics import memorisation, neighbours
-from dcgan_tf.metrics.memorisation import copying, nearest, reduced
+from dcgan_tf.metrics.memorisation import copying, find_nearest, shrink
 from tests.metrics.drawn import blurred, noisy, pictures
 
 RNG = np.random.default_rng(0)
@@ -22,14 +22,14 @@ def test_reduced_is_the_mean_of_squares_of_pixels(size, channels):
         ]
         for image in images.astype(np.float64)
     ]
-    found = reduced(images)
+    found = shrink(images)
     assert found.shape == (2, 256 * channels) and found.dtype == np.float32
     np.testing.assert_allclose(found.reshape(2, 16, 16, channels), expected, rtol=1e-6)
 
 
 def test_reduced_takes_large_sets_in_pieces():
     images = RNG.integers(0, 256, (4100, 16, 16, 1), np.uint8)
-    np.testing.assert_array_equal(reduced(images), images.reshape(4100, 256))
+    np.testing.assert_array_equal(shrink(images), images.reshape(4100, 256))
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
@@ -37,7 +37,7 @@ def test_planted_copies_are_found_at_no_distance(size):
     training, others = pictures(80, 1, size), pictures(6, 2, size)
     planted = [3, 0, 79, 41]
     fakes = np.concatenate([training[planted], others])
-    found = nearest(fakes, training)
+    found = find_nearest(fakes, training)
     assert found.index[:4].tolist() == planted
     assert found.distance[:4].tolist() == [0.0] * 4
     assert found.distance[4:].min() > 1
@@ -49,7 +49,7 @@ def test_among_frames_that_hardly_differ_one_as_near_is_found():
     for i, image in enumerate(still[1:], 1):
         image[i // 16, i % 16, i % 3] += 1
     training = np.concatenate([still, pictures(200, 1, 16)])
-    assert nearest(training, training).distance.max() < 0.1
+    assert find_nearest(training, training).distance.max() < 0.1
 
 
 def test_agrees_with_brute_force(monkeypatch):
@@ -59,7 +59,7 @@ def test_agrees_with_brute_force(monkeypatch):
         x.reshape(-1, 16, 2, 16, 2, 3).astype(np.float64).mean((2, 4)).reshape(len(x), -1) for x in (images, training)
     )
     distances = np.sqrt(np.square(small[:, None] - small_training).mean(2))
-    found = nearest(images, training)
+    found = find_nearest(images, training)
     np.testing.assert_array_equal(found.index, distances.argmin(1))
     np.testing.assert_allclose(found.distance, distances.min(1), rtol=1e-6)
     assert found.index.dtype == np.int64 and found.distance.dtype == np.float64
@@ -67,13 +67,13 @@ def test_agrees_with_brute_force(monkeypatch):
 
 def test_the_unit_is_the_grey_level():
     training = pictures(30, 1) // 2
-    assert nearest(training + np.uint8(5), training).distance == pytest.approx(5)
+    assert find_nearest(training + np.uint8(5), training).distance == pytest.approx(5)
 
 
 def test_blur_hardly_changes_it():
     """Else blurred fakes, nearer to everything, would look like copies (and that is why it is at 16 x 16)."""
     training, unseen = pictures(60, 1, 128), pictures(60, 2, 128)
-    sharp, soft = nearest(unseen, training).distance, nearest(blurred(unseen, 2), training).distance
+    sharp, soft = find_nearest(unseen, training).distance, find_nearest(blurred(unseen, 2), training).distance
     assert soft == pytest.approx(sharp, rel=0.05)
 
 
@@ -102,18 +102,18 @@ def test_copies_have_one_and_far_images_zero_and_equal_distances_a_half():
 
 def test_unseen_images_against_unseen_images_are_a_half():
     training = pictures(300, 1, 16)
-    one, two = (nearest(pictures(200, seed, 16), training).distance for seed in (2, 3))
+    one, two = (find_nearest(pictures(200, seed, 16), training).distance for seed in (2, 3))
     # The statistic's error where both are of one distribution: sqrt((n + m + 1) / (12 n m)).
     assert copying(one, two) == pytest.approx(0.5, abs=3.5 * np.sqrt(401 / (12 * 200 * 200)))
 
 
 def test_what_is_learned_by_heart_is_seen_through_noise():
     training, unseen = pictures(150, 1), pictures(100, 2)
-    distances = nearest(unseen, training).distance
+    distances = find_nearest(unseen, training).distance
     by_heart = noisy(training[:100], 20)
     half = np.concatenate([by_heart[:50], pictures(50, 3)])
-    assert copying(nearest(by_heart, training).distance, distances) == 1
-    assert copying(nearest(half, training).distance, distances) == pytest.approx(0.75, abs=0.1)
+    assert copying(find_nearest(by_heart, training).distance, distances) == 1
+    assert copying(find_nearest(half, training).distance, distances) == pytest.approx(0.75, abs=0.1)
 
 
 def test_side_is_the_one_that_the_text_says():

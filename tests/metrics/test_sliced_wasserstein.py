@@ -8,13 +8,13 @@ from scipy.stats import wasserstein_distance
 from dcgan_tf.metrics import sliced_wasserstein as module
 from dcgan_tf.metrics.sliced_wasserstein import (
     descriptors,
-    doubled,
-    halved,
+    downsample,
     laplacian,
     levels,
     projected_distance,
     random_directions,
     sliced_wasserstein,
+    upsample,
 )
 from tests.metrics.drawn import blurred, noisy, pictures
 
@@ -56,15 +56,15 @@ def test_the_pyramid_ends_at_16_pixels(size, expected):
 
 def test_halved_and_doubled():
     images = RNG.uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
-    np.testing.assert_allclose(halved(images), halved_by_scipy(images.astype(np.float64)), rtol=1e-5)
-    np.testing.assert_allclose(doubled(images), doubled_by_scipy(images), rtol=1e-5)
-    assert halved(images).dtype == doubled(images).dtype == np.float32
+    np.testing.assert_allclose(downsample(images), halved_by_scipy(images.astype(np.float64)), rtol=1e-5)
+    np.testing.assert_allclose(upsample(images), doubled_by_scipy(images), rtol=1e-5)
+    assert downsample(images).dtype == upsample(images).dtype == np.float32
 
 
 def test_an_even_grey_stays_it():
     grey = np.full((1, 16, 16, 1), 200, np.float32)
-    np.testing.assert_array_equal(halved(grey), grey[:, :8, :8])
-    np.testing.assert_array_equal(doubled(grey), np.full((1, 32, 32, 1), 200))
+    np.testing.assert_array_equal(downsample(grey), grey[:, :8, :8])
+    np.testing.assert_array_equal(upsample(grey), np.full((1, 32, 32, 1), 200))
 
 
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
