@@ -1,7 +1,7 @@
-"""Where the checkerboard of generated images comes from (Odena et al. 2016), measured.
+"""The source of the checkerboard in generated images (Odena et al. 2016).
 
-Three ways to double a map: the article's 5x5 transposed convolution of stride 2, the same with 4x4 taps, and nearest
-upsampling followed by a 3x3 convolution.
+Compared are three ways to double a map: the article's 5x5 transposed convolution of stride 2, the same with 4x4 taps,
+and nearest-neighbour upsampling followed by a 3x3 convolution.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.framework.small_dcgan import IMAGE_SIZE, WIDTH, drawn_roads
+from experiments.framework.small_dcgan import IMAGE_SIZE, WIDTH, draw_roads
 from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure
 
 if TYPE_CHECKING:
@@ -24,21 +24,21 @@ REAL = "drawn roads"
 
 
 def checkerboard(options: Options) -> Row:
-    """Overlap of the kernels, response to a constant, then the spectra of generated and real (drawn) images."""
+    """Measure the overlap of the kernels, the response to a constant, and the spectra of generated and drawn images."""
     maps = {form: overlap(form) for form in FORMS}
     uneven = {form: float(m[4:-4, 4:-4].max() / m[4:-4, 4:-4].min()) for form, m in maps.items()}
     seeds, steps = (1, 20) if options.quick else (options.seeds, 300)
     phases = {form: [phase_variation(form, seed) for seed in range(seeds)] for form in FORMS}
-    real = drawn_roads(24, drives=6) if options.quick else drawn_roads(256, drives=16)
+    real = draw_roads(24, drives=6) if options.quick else draw_roads(256, drives=16)
     spectra, images = {REAL: [line_spectrum(real)]}, {REAL: real}
     for form in FORMS:
         for seed in range(seeds):
-            before, after = generated(form, real, steps, seed)
+            before, after = generate_images(form, real, steps, seed)
             for when, made in (("untrained", before), ("trained", after)):
                 spectra.setdefault(f"{form}, {when}", []).append(line_spectrum(made))
                 images.setdefault(f"{form}, {when}", made)
-    peaks = {name: {p: [peak(s, p) for s in found] for p in PERIODS} for name, found in spectra.items()}
-    shares = {name: {p: [share(s, p) for s in found] for p in PERIODS} for name, found in spectra.items()}
+    peaks = {name: {p: [peak_ratio(s, p) for s in found] for p in PERIODS} for name, found in spectra.items()}
+    shares = {name: {p: [power_share(s, p) for s in found] for p in PERIODS} for name, found in spectra.items()}
     medians = {name: {p: float(np.median(values)) for p, values in by.items()} for name, by in peaks.items()}
     return Row(
         title="checkerboard of transposed convolutions",
@@ -74,7 +74,7 @@ def checkerboard(options: Options) -> Row:
 
 
 def _verdict(uneven: dict[str, float], phases: dict[str, list[float]], peaks: dict[str, dict[int, list[float]]]) -> str:
-    """What the numbers say; of powers each transposed form's least over the seeds stands against upsampling's most."""
+    """The verdict. Each transposed form's least power over the seeds is compared with upsampling's largest."""
     five, four, resize = FORMS
     if not (uneven[five] > 1.01 and abs(uneven[four] - 1) < 1e-5 and abs(uneven[resize] - 1) < 1e-5):
         return f"{DIFFERS}: the overlaps are not as said"
@@ -93,8 +93,8 @@ def _verdict(uneven: dict[str, float], phases: dict[str, list[float]], peaks: di
     )
 
 
-def _layer(form: str, filters: int, initializer):
-    """The form's layer as Keras has it, "same", stride 2, without bias."""
+def _make_layer(form: str, filters: int, initializer):
+    """The form's Keras layer: padding "same", stride 2, no bias."""
     from dcgan_tf.backend import keras
     from dcgan_tf.gan.models import ResizeConvolution
 
@@ -105,30 +105,30 @@ def _layer(form: str, filters: int, initializer):
 
 
 def overlap(form: str, side: int = 8) -> np.ndarray:
-    """How many products of inputs and taps are added up for each output: float32 [2 side, 2 side].
+    """Count the products of inputs and taps that are added up for each output: float32 [2 side, 2 side].
 
-    Ones through a kernel of ones; what copies of an input bring into a resize-convolution counts too.
+    Computed as ones through a kernel of ones. In a resize-convolution each copy of an input counts.
     """
-    return _layer(form, 1, "ones")(np.ones((1, side, side, 1), "float32")).numpy()[0, :, :, 0]
+    return _make_layer(form, 1, "ones")(np.ones((1, side, side, 1), "float32")).numpy()[0, :, :, 0]
 
 
 def phase_variation(form: str, seed: int, maps: int = 64) -> float:
-    """How far the outputs of a constant input are from constant: deviation over root mean square, away from the edges.
+    """Variation of the outputs of a constant input: standard deviation over root mean square, away from the edges.
 
-    For independent taps of mean 0 the four phases of a transposed convolution of stride 2 are independent too:
-    sqrt(3/4) = 0.87, however the kernel overlaps.
+    For independent taps of mean 0 the four phases of a transposed convolution of stride 2 are independent too, and the
+    variation is sqrt(3/4) = 0.87 whether the overlap is even or not.
     """
     from dcgan_tf.backend import keras
 
-    layer = _layer(form, 256, keras.initializers.RandomNormal(seed=seed))
+    layer = _make_layer(form, 256, keras.initializers.RandomNormal(seed=seed))
     outputs = layer(np.ones((1, 8, 8, maps), "float32")).numpy()[0, 4:-4, 4:-4]
     return float(np.sqrt(outputs.var(axis=(0, 1)).mean() / np.square(outputs).mean()))
 
 
-def generated(form: str, real: np.ndarray, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images of a small DCGAN before and after `steps` steps on `real`: two of float32 [SHOWN, 32, 32, 3].
+def generate_images(form: str, real: np.ndarray, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Generate images by a small DCGAN before and after `steps` steps on `real`: two of float32 [SHOWN, 32, 32, 3].
 
-    Batch norm takes the statistics of the SHOWN images, as in training: an untrained generator has no others.
+    Batch norm takes the statistics of the SHOWN images, as in training, because an untrained generator has no others.
     """
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
@@ -146,7 +146,7 @@ def generated(form: str, real: np.ndarray, steps: int, seed: int) -> tuple[np.nd
         seed=seed,
         upsampling="resize" if form.startswith("resize") else "transposed",
     )
-    gan = _gan(form, config)
+    gan = _make_dcgan(form, config)
     z = gan.sample_latents(SHOWN, seed)
     before = gan.generator(z, training=True).numpy()
     draw, block, train_steps = np.random.default_rng(seed), 20, compile_train_steps(gan)
@@ -156,7 +156,7 @@ def generated(form: str, real: np.ndarray, steps: int, seed: int) -> tuple[np.nd
     return before, gan.generator(z, training=True).numpy()
 
 
-def _gan(form: str, config: Config) -> DCGAN:
+def _make_dcgan(form: str, config: Config) -> DCGAN:
     """The package's DCGAN, or one with 4x4 kernels in the generator."""
     from dcgan_tf.backend import keras
     from dcgan_tf.gan.dcgan import DCGAN
@@ -177,10 +177,10 @@ def _gan(form: str, config: Config) -> DCGAN:
 
 
 def line_spectrum(images: np.ndarray) -> np.ndarray:
-    """Mean power of the images' rows and columns by frequency, 0, 1/S, .. 1/2 a pixel: [S / 2 + 1].
+    """Mean power of the images' rows and columns at the frequencies 0, 1/S, .. 1/2 cycles a pixel: [S / 2 + 1].
 
     Args:
-      images: uint8, or float in [-1, 1], [N, S, S, C]. The line's mean is taken away: frequency 0 has no power.
+      images: uint8, or float in [-1, 1], [N, S, S, C]. Each line's mean is subtracted, so frequency 0 has no power.
     """
     values = images / 127.5 - 1.0 if images.dtype == np.uint8 else images
     power = 0.0
@@ -190,16 +190,16 @@ def line_spectrum(images: np.ndarray) -> np.ndarray:
     return power / 2 / values.shape[1] ** 2
 
 
-def peak(spectrum: np.ndarray, period: int) -> float:
-    """Power at a period in pixels over the mean of its two neighbours'; 1: no peak."""
+def peak_ratio(spectrum: np.ndarray, period: int) -> float:
+    """Power at a period in pixels over the mean power of its two neighbours; 1 means no peak."""
     size = 2 * (len(spectrum) - 1)
     place = size // period
-    around = [spectrum[min(n, size - n)] for n in (place - 1, place + 1)]  # beyond 1/2 it is mirrored
+    around = [spectrum[min(n, size - n)] for n in (place - 1, place + 1)]  # the spectrum is mirrored at 1/2
     return float(spectrum[place] / np.mean(around))
 
 
-def share(spectrum: np.ndarray, period: int) -> float:
-    """Power at a period over all, each frequency below 1/2 counted with its negative one."""
+def power_share(spectrum: np.ndarray, period: int) -> float:
+    """Share of the power at a period; each frequency below 1/2 counts twice, for its negative."""
     both = np.r_[2 * spectrum[:-1], spectrum[-1]]
     return float(both[2 * (len(spectrum) - 1) // period] / both.sum())
 

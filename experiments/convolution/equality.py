@@ -19,14 +19,14 @@ LAYERS = {"h0": (64, 3, 64), "h1": (32, 64, 128), "h2": (16, 128, 256), "h3": (8
 
 
 def im2col(options: Options) -> Row:
-    """im2col + GEMM equals the framework's convolution, whatever the stride, padding and dilation; their speeds."""
+    """Compare im2col + GEMM with the framework's convolution for all strides, paddings and dilations, and time both."""
     errors = {}
     for k, stride, padding, dilation in itertools.product(KERNELS, STRIDES, PADDINGS, DILATIONS):
         case = f"kernel {k}, stride {stride}, dilation {dilation}, padding {padding}"
         errors[case] = [_difference(k, stride, padding, dilation, seed) for seed in range(options.seeds)]
     worst = max(errors, key=lambda case: max(errors[case]))
     largest = [max(values[seed] for values in errors.values()) for seed in range(options.seeds)]
-    seconds = _speeds(options)
+    seconds = _time_layers(options)
     ratios = {
         layer: {name: float(np.median(np.divide(s, turns["TensorFlow"]))) for name, s in turns.items()}
         for layer, turns in seconds.items()
@@ -54,12 +54,12 @@ def im2col(options: Options) -> Row:
                 for name, values in turns.items()
             ),
         ],
-        figures={"im2col_speed": _speed_figure(seconds, _batch(options))},
+        figures={"im2col_speed": _speed_figure(seconds, _batch_size(options))},
     )
 
 
 def _difference(k: int, stride: int, padding: str, dilation: int, seed: int) -> float:
-    """The largest difference between ours and TensorFlow's on inputs ~ N(0, 1) and weights ~ N(0, 1/fan_in)."""
+    """Largest difference between our convolution and TensorFlow's, inputs ~ N(0, 1) and weights ~ N(0, 1/fan_in)."""
     from dcgan_tf.backend import tf
 
     draw = np.random.default_rng([seed, k, stride, dilation])
@@ -74,24 +74,24 @@ def _difference(k: int, stride: int, padding: str, dilation: int, seed: int) -> 
     return float(np.abs(ours.conv2d(x, kernel, bias, stride, pixels, dilation) - expected).max())
 
 
-def _batch(options: Options) -> int:
+def _batch_size(options: Options) -> int:
     return 4 if options.quick else 32
 
 
-def _speeds(options: Options) -> dict[str, dict[str, list[float]]]:
-    """Seconds of each form of each layer, all taking turns: {layer: {form: one value a round}}."""
-    from experiments.framework.timing import interleaved
+def _time_layers(options: Options) -> dict[str, dict[str, list[float]]]:
+    """Seconds of each form of each layer, the forms in turns: {layer: {form: one value a round}}."""
+    from experiments.framework.timing import time_interleaved
 
     found = {}
     for layer, sizes in LAYERS.items():
-        for kind, forms in _forms(*sizes, _batch(options)).items():
+        for kind, forms in _layer_forms(*sizes, _batch_size(options)).items():
             turns = {name: lambda count, form=form: [form() for _ in range(count)] for name, form in forms.items()}
-            found[f"{kind} {layer}"] = interleaved(turns, rounds=3 if options.quick else 9, count=1)
+            found[f"{kind} {layer}"] = time_interleaved(turns, rounds=3 if options.quick else 9, count=1)
     return found
 
 
-def _forms(side: int, channels: int, maps: int, batch: int) -> dict[str, dict[str, Callable[[], np.ndarray]]]:
-    """The layer of [side, side, channels] -> [side / 2, side / 2, maps], and its transposed, kernel 5, in each form."""
+def _layer_forms(side: int, channels: int, maps: int, batch: int) -> dict[str, dict[str, Callable[[], np.ndarray]]]:
+    """Each form of the 5x5 layer [side, side, channels] -> [side / 2, side / 2, maps] and of its transpose."""
     from dcgan_tf.backend import tf
     from dcgan_tf.gan import kernels
 
@@ -100,7 +100,7 @@ def _forms(side: int, channels: int, maps: int, batch: int) -> dict[str, dict[st
     y = draw.normal(size=(batch, side // 2, side // 2, maps)).astype("float32")
     kernel = (draw.normal(size=(5, 5, channels, maps)) / np.sqrt(25 * channels)).astype("float32")
     same = ours.same_padding((side, side), (5, 5), 2)
-    seen = ours.patches(x, (5, 5), 2, same, 1).reshape(-1, 25 * channels)
+    seen = ours.extract_patches(x, (5, 5), 2, same, 1).reshape(-1, 25 * channels)
     weights, rows = kernel.reshape(-1, maps), y.reshape(-1, maps)
     x_tf, y_tf, kernel_tf = (tf.constant(values) for values in (x, y, kernel))
     return {
@@ -153,11 +153,12 @@ def _speed_figure(seconds: dict[str, dict[str, list[float]]], batch: int):
 
 
 def transposed_convolution(options: Options) -> Row:
-    """One operation, five ways to it: gradient, transposed matrix, zeros between the inputs, TensorFlow's, ours."""
+    """Compare ways to compute it: gradient, transposed matrix, zeros between the inputs, TensorFlow, Keras, col2im."""
     cases = list(itertools.product((3, 4, 5), STRIDES))
-    found = [_ways(k, stride, seed) for k, stride in cases for seed in range(options.seeds)]
+    found = [_differences_from_col2im(k, stride, seed) for k, stride in cases for seed in range(options.seeds)]
     largest = {way: max(f[way] for f in found) for way in found[0]}
-    drawn = ours.matrix(np.arange(1.0, 6.0).reshape(1, 5, 1, 1), (1, 8), 2, ours.same_padding((1, 8), (1, 5), 2))
+    taps = np.arange(1.0, 6.0).reshape(1, 5, 1, 1)
+    drawn = ours.convolution_matrix(taps, (1, 8), 2, ours.same_padding((1, 8), (1, 5), 2))
     inverse = [_distance_from_inverse(seed) for seed in range(options.seeds)]
     one_operation = max(largest.values()) < TOLERANCE
     rank = int(np.linalg.matrix_rank(drawn))
@@ -180,12 +181,12 @@ def transposed_convolution(options: Options) -> Row:
     )
 
 
-def _ways(k: int, stride: int, seed: int) -> dict[str, float]:
-    """The largest differences of other ways from col2im, on 2 images of 12 x 6 x 3 seen through "same" padding."""
+def _differences_from_col2im(k: int, stride: int, seed: int) -> dict[str, float]:
+    """Largest difference of each other way from col2im, on 2 images of 12 x 6 x 3 with "same" padding."""
     from dcgan_tf.backend import keras, tf
 
     draw = np.random.default_rng([seed, k, stride])
-    size = (12, 6)  # whole multiples of every stride: Keras's layer makes no others
+    size = (12, 6)  # multiples of every stride, as Keras's layer makes no other sizes
     pixels = ours.same_padding(size, (k, k), stride)
     small = tuple(n // stride for n in size)
     y = draw.normal(size=(2, *small, 4)).astype("float32")
@@ -200,10 +201,11 @@ def _ways(k: int, stride: int, seed: int) -> dict[str, float]:
     layer = keras.layers.Conv2DTranspose(3, k, stride, "same", use_bias=False)
     layer.build(y.shape)
     layer.kernel.assign(kernel)
+    by_matrix = y.reshape(2, -1) @ ours.convolution_matrix(kernel, size, stride, pixels)
     others = {
         "gradient of tf.nn.conv2d": tape.gradient(outputs, x, output_gradients=y).numpy(),
-        "transposed matrix": (y.reshape(2, -1) @ ours.matrix(kernel, size, stride, pixels)).reshape(here.shape),
-        "zeros between, then convolved": ours.fractionally_strided(*way),
+        "transposed matrix": by_matrix.reshape(here.shape),
+        "zeros between, then convolved": ours.conv2d_fractionally_strided(*way),
         "tf.nn.conv2d_transpose": tf.nn.conv2d_transpose(y, kernel, here.shape, stride, "SAME").numpy(),
         "Keras's Conv2DTranspose": layer(y).numpy(),
     }
@@ -214,13 +216,13 @@ def _distance_from_inverse(seed: int) -> float:
     """|M^T M x - x| / |x| for a random x and a random kernel of norm 1."""
     draw = np.random.default_rng(seed)
     taps = draw.normal(size=(1, 5, 1, 1))
-    m = ours.matrix(taps / np.linalg.norm(taps), (1, 64), 2, ours.same_padding((1, 64), (1, 5), 2))
+    m = ours.convolution_matrix(taps / np.linalg.norm(taps), (1, 64), 2, ours.same_padding((1, 64), (1, 5), 2))
     x = draw.normal(size=64)
     return float(np.linalg.norm(m.T @ (m @ x) - x) / np.linalg.norm(x))
 
 
 def _matrix_figure(drawn: np.ndarray):
-    """M and M^T of a convolution of 8 values with 5 taps, stride 2; `drawn` has the tap's number where it stands."""
+    """Draw M and M^T of a convolution of 8 values with 5 taps, stride 2; `drawn` is M with the taps numbered from 1."""
     from matplotlib.colors import ListedColormap
 
     figure = new_figure(9, 4.6)

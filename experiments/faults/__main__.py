@@ -1,12 +1,13 @@
-"""What happens to a training run that is killed, told to stop, out of disk, read-only, out of time or not alone.
+"""Training runs under faults: kills, signals, full and read-only disks, wrong clocks, several processes.
 
-    python -m experiments.faults                       # 50 kills and the rest: about half an hour
+    python -m experiments.faults                       # 50 kills and all other faults: about half an hour
     python -m experiments.faults --only=kill --kills=5
-    python -m experiments.faults --quick               # a few of each, minutes
+    python -m experiments.faults --quick               # a few of each: minutes
 
-Every fault is a real one of real processes (`python -m dcgan_tf.train`, small networks). It is survived if the same
-command then ends as the undisturbed run: weights, optimisers, metrics and sample grids bit for bit, nothing half left
-over. Prints the table and writes it, with every try, as JSON. The exit code is 1 if a fault was not survived.
+Every fault is caused in real processes (`python -m dcgan_tf.train`, small networks). A run survives it if the same
+command then ends as the undisturbed run does: weights, optimisers, metrics and sample grids are equal bit for bit, and
+no temporary file is left over. The table is printed and, with every try, written as JSON. The exit code is 1 if a fault
+was not survived.
 """
 
 from __future__ import annotations
@@ -27,13 +28,21 @@ from dcgan_tf import cli
 from dcgan_tf.console import progress, say
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import write_text
-from experiments.faults.disk import disks, read_only
-from experiments.faults.kills import REFERENCE, finish, kills, terms
-from experiments.framework.processes import ROOT, Workshop, ended, kill, one_sentence, two_workers, wait_until
+from experiments.faults.disk import try_full_disks, try_read_only
+from experiments.faults.kills import REFERENCE, finish, try_kills, try_sigterms
+from experiments.framework.processes import (
+    ROOT,
+    Workshop,
+    is_one_sentence,
+    kill,
+    wait_for,
+    wait_until,
+    worker_environments,
+)
 
 FLAGS = absl_flags.FLAGS
 IMAGES = 400  # 45 steps an epoch
-# Every look at the clock is ten seconds earlier than the one before.
+# Each reading of the clock is ten seconds earlier than the one before.
 BACKWARDS = """
 import itertools, time
 _now, _looks = time.time(), itertools.count()
@@ -41,8 +50,8 @@ time.time = lambda: _now - 10.0 * next(_looks)
 """
 
 
-def clocks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
-    """The clock runs backwards, is killed somewhere, and what it wrote bears times of the future."""
+def try_backward_clocks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
+    """Train with a clock that runs backwards, kill the run at some step, and date its files into the future."""
     (workshop.folder / "clock").mkdir(exist_ok=True)
     (workshop.folder / "clock" / "sitecustomize.py").write_text(BACKWARDS)
     path = {"PYTHONPATH": f"{workshop.folder / 'clock'}:{ROOT}"}
@@ -52,18 +61,18 @@ def clocks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dic
         process, wanted = workshop.start(run, env=path), int(rng.integers(22, workshop.steps - 5))
         wait_until(process, lambda: workshop.steps_done(run) >= wanted)  # noqa: B023
         kill(process)
-        # The oldest checkpoint has the latest time: it is not the newest all the same.
+        # The oldest checkpoint has the latest time, but must not count as the newest.
         for age, file in enumerate(sorted((workshop.folder / run / "run").rglob("*.*"))):
             subprocess.run(["touch", "-d", f"now + {1000 - age} hours", str(file)], check=True)
         tries.append({"run": run, "step": workshop.steps_done(run), "checkpoint": workshop.checkpoint(run)})
-        tries[-1]["lost"] = workshop.lost(run, process)
+        tries[-1]["lost"] = workshop.lost_steps(run, process)
         finish(workshop, run, tries, env=path if n % 2 else None)
         tries[-1]["survived"] &= tries[-1].get("went_on_from") == tries[-1]["checkpoint"]
     return tries
 
 
-def twos(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
-    """Two of the same command: one trains, the other says why not; started at once, or one while the other trains."""
+def try_two_trainers(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
+    """Start the same command twice, at once or one while the other trains: one trains, the other says why it cannot."""
     tries = []
     for n in progress(range(count), "two", unit="pairs"):
         run, later = f"two-{n}", n % 2 == 1
@@ -71,13 +80,13 @@ def twos(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]
         if later:
             wanted = int(rng.integers(1, workshop.steps // 2))
             wait_until(first, lambda: workshop.steps_done(run) >= wanted)  # noqa: B023
-            second = workshop.train(run)  # the first stands still meanwhile: it holds its folder all the same
+            second = workshop.train(run)  # the first is halted meanwhile, but still holds its folder
             first.send_signal(signal.SIGCONT)
-            ends = [ended(first), second]
+            ends = [wait_for(first), second]
         else:
             time.sleep(rng.uniform(0, 0.5))
-            ends = [ended(process) for process in (first, workshop.start(run))]
-        refused = [one_sentence(end) and "in use by another process" in end.err for end in ends]
+            ends = [wait_for(process) for process in (first, workshop.start(run))]
+        refused = [is_one_sentence(end) and "in use by another process" in end.err for end in ends]
         tries.append({"run": run, "phase": "while one trains" if later else "at once", "lost": 0})
         tries[-1]["codes"] = [end.code for end in ends]
         finish(workshop, run, tries)
@@ -85,30 +94,32 @@ def twos(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]
     return tries
 
 
-def workers(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
-    """SIGKILL of one of two workers: the other ends with a sentence, and both go on from the last checkpoint."""
+def try_killed_workers(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
+    """Kill one of two workers: the other ends with a sentence, and both continue from the last checkpoint."""
 
-    def both(run: str) -> list[subprocess.Popen]:
-        return [workshop.start(run, env=env) for env in two_workers()]
+    def start_both(run: str) -> list[subprocess.Popen]:
+        return [workshop.start(run, env=env) for env in worker_environments()]
 
-    def finished(run: str) -> list:
-        return [ended(process) for process in both(run)]
+    def run_both(run: str) -> list:
+        return [wait_for(process) for process in start_both(run)]
 
-    finished("two-workers")
+    run_both("two-workers")
     tries = []
     for n in progress(range(count), "worker", unit="kills"):
         run, victim, wanted = f"worker-{n}", n % 2, int(rng.integers(3, workshop.steps - 10))
-        pair = both(run)
+        pair = start_both(run)
         while workshop.steps_done(run) < wanted and pair[0].poll() is None:
             time.sleep(0.01)
         kill(pair[victim])
         since = time.monotonic()
-        end = ended(pair[1 - victim])
+        end = wait_for(pair[1 - victim])
         tries.append({"run": run, "said": end.err.strip()[-200:], "seconds": time.monotonic() - since})
-        tries[-1]["lost"] = workshop.lost(run)
-        again = finished(run)
-        differ = workshop.differences(run, "two-workers") if all(e.code == 0 for e in again) else [again[0].err[-300:]]
-        tries[-1] |= {"survived": not differ and one_sentence(end), "differences": differ[:5]}
+        tries[-1]["lost"] = workshop.lost_steps(run)
+        again = run_both(run)
+        differ = (
+            workshop.find_differences(run, "two-workers") if all(e.code == 0 for e in again) else [again[0].err[-300:]]
+        )
+        tries[-1] |= {"survived": not differ and is_one_sentence(end), "differences": differ[:5]}
     return tries
 
 
@@ -145,7 +156,7 @@ def main() -> None:
             more = (life,) if name in ("kill", "term") else ()
             found[name] = MAKE[name](workshop, counts[name], rng, *more)
             report = {"seed": FLAGS.seed, "quick": few, "steps": workshop.steps, "table": table(found), "tries": found}
-            if FLAGS.out:  # after each fault: half an hour's work is not lost with the last one
+            if FLAGS.out:  # written after each fault, so that an interruption loses only one
                 write_text(Path(FLAGS.out), json.dumps(report, indent=1) + "\n")
     for row in table(found):
         print("| " + " | ".join(str(cell) for cell in row) + " |")
@@ -156,18 +167,18 @@ def main() -> None:
 
 
 MAKE = {
-    "kill": kills,
-    "term": terms,
-    "disk": disks,
-    "read_only": read_only,
-    "clock": clocks,
-    "two": twos,
-    "worker": workers,
+    "kill": try_kills,
+    "term": try_sigterms,
+    "disk": try_full_disks,
+    "read_only": try_read_only,
+    "clock": try_backward_clocks,
+    "two": try_two_trainers,
+    "worker": try_killed_workers,
 }
 
 
 def table(found: dict[str, list[dict]]) -> list[list]:
-    """Fault, times tried, survived, steps lost: most and median; kills by what they hit."""
+    """Rows of the table: fault, tried, survived, largest and median number of steps lost; below a fault its phases."""
     rows = [["fault", "tried", "survived", "steps lost, most", "median"]]
     for name, tries in found.items():
         if "skipped" in tries[0]:
@@ -184,8 +195,8 @@ def table(found: dict[str, list[dict]]) -> list[list]:
 
 if __name__ == "__main__":
     cli.define("kills", 50, "SIGKILLs of the trainer")
-    cli.define("only", "", f"faults with commas between ({', '.join(FAULTS)}); empty: all")
+    cli.define("only", "", f"faults, separated by commas ({', '.join(FAULTS)}); empty: all")
     cli.define("quick", False, "a few tries of each, of a shorter run")
-    cli.define("seed", 0, "fixes the moments")
+    cli.define("seed", 0, "determines the moments of the faults")
     cli.define("out", "", "JSON file for the table and every try; empty: only printed")
     cli.run(main, __doc__)

@@ -1,10 +1,10 @@
-"""Thousands of damaged, hostile and unusual images through the package's own `prepare`: nothing may crash or hang.
+"""Thousands of damaged, hostile and unusual images given to `dcgan_tf.prepare`, which must not crash or hang.
 
     python -m experiments.faults.damaged_input                   # 10,000: a minute or two
     python -m experiments.faults.damaged_input --count=500
 
-Every file must be among the packed images or among those left out, with a reason. Prints a table by kind, the peak of
-memory and the seconds. The exit code is 1 if the command crashed, took too long or did not count a file.
+Every file must be among the packed images or, with a reason, among those left out. The command prints a table by kind,
+the peak memory and the seconds. The exit code is 1 if `prepare` crashed, took too long or did not count a file.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from dcgan_tf.console import progress
 from dcgan_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
-SECONDS_PER_IMAGE, LEAST_SECONDS = 0.1, 120.0  # beyond these it counts as hung
+SECONDS_PER_IMAGE, LEAST_SECONDS = 0.1, 120.0  # a process that takes longer counts as hung
 ROOT = Path(__file__).parents[2]
 
 
-def tried(count: int, seed: int) -> dict:
-    """Make the files, pack them in a process of its own, and look at what was counted.
+def pack_damaged(count: int, seed: int) -> dict:
+    """Make the files, pack them in a process of its own, and read what it counted.
 
     Returns:
-      kinds: kind -> tried, read, left out, reasons (each with its number) and crashes: files that are not counted.
-      code, seconds, peak_mb: of the process; code None: it hung. error: what it wrote to its error output.
+      kinds: kind -> tried, read, left out, reasons (with their numbers) and crashes, the files not counted at all.
+      code, seconds, peak_mb: of the process; code is None if it hung. error: its standard error.
     """
-    from experiments.faults.damaged_images import entries, fill
+    from experiments.faults.damaged_images import fill, write_entries
     from experiments.framework.timing import PEAK_MEMORY
 
     with tempfile.TemporaryDirectory(prefix="damaged-") as temporary:
         images, cache = Path(temporary) / "images", Path(temporary) / "packed"
         named = dict(progress(fill(images, count, seed), "writing damaged images", count))
-        named |= {f"entries/{name}": kind for name, kind in entries(images / "entries")}
+        named |= {f"entries/{name}": kind for name, kind in write_entries(images / "entries")}
         command = [sys.executable, "-m", "dcgan_tf.prepare", "--dataset=folder", f"--data_dir={images}"]
         command += [f"--cache_dir={cache}", "--image_size=32", "--held_out=0", "--crop=none"]
         started = time.monotonic()
@@ -71,7 +71,7 @@ def tried(count: int, seed: int) -> dict:
 def main() -> None:
     if FLAGS.count < 1:
         raise UserError(f"--count={FLAGS.count}: it must be at least 1.")
-    found = {"count": FLAGS.count, "seed": FLAGS.seed} | tried(FLAGS.count, FLAGS.seed)
+    found = {"count": FLAGS.count, "seed": FLAGS.seed} | pack_damaged(FLAGS.count, FLAGS.seed)
     if FLAGS.out:
         from dcgan_tf.files import write_text
 
@@ -89,6 +89,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     cli.define("count", 10_000, "files")
-    cli.define("seed", 0, "fixes every byte of them")
-    cli.define("out", "", "JSON file for what was found; empty: only printed")
+    cli.define("seed", 0, "determines every byte of them")
+    cli.define("out", "", "JSON file for the results; empty: only printed")
     cli.run(main, __doc__)

@@ -1,4 +1,4 @@
-"""File systems that are full or may only be read, under a training run. For `faults`; mounting needs root."""
+"""Training runs on full and read-only file systems. Used by `faults`; mounting needs root."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ import numpy as np
 
 from dcgan_tf.console import progress
 from experiments.faults.kills import REFERENCE, finish
-from experiments.framework.processes import Workshop, ended, kill, one_sentence, wait_until
+from experiments.framework.processes import Workshop, is_one_sentence, kill, wait_for, wait_until
 
 UNMOUNTABLE = [{"skipped": "file systems may not be mounted here (root is needed)"}]
-ROOM = "size=64m"  # as much as a run needs, many times over
+ROOM = "size=64m"  # many times what a run needs
 
 
 @contextlib.contextmanager
-def mounted(path: Path, *options: str) -> Iterator[bool]:
-    """A file system at `path` until the block ends; False where this user may not mount one."""
+def mount(path: Path, *options: str) -> Iterator[bool]:
+    """Mount a file system at `path` until the block ends; yields False if this user may not mount one."""
     path.mkdir(parents=True, exist_ok=True)
     there = subprocess.run(["mount", *options, str(path)], capture_output=True).returncode == 0
     try:
@@ -36,7 +36,7 @@ def _mount_again(path: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(path)], check=True, capture_output=True)
 
 
-# When the disk fills up, while the process stands still.
+# Whether to fill the disk now, while the process is halted.
 Moment = Callable[[Workshop, str, subprocess.Popen], bool]
 
 
@@ -45,7 +45,7 @@ def _temporary(pattern: str) -> Moment:
 
 
 def _steps(count: int) -> Moment:
-    return lambda w, run, process: w.trained(run, process) and w.steps_done(run) >= count
+    return lambda w, run, process: w.has_trained(run, process) and w.steps_done(run) >= count
 
 
 def _between_samples_and_checkpoint(w: Workshop, run: str, process: subprocess.Popen) -> bool:
@@ -57,9 +57,9 @@ def _locked(w: Workshop, run: str, _process: subprocess.Popen) -> bool:
     return owner.exists() and owner.stat().st_size > 0 and not data.exists()
 
 
-# What is written -> when there is no more room, and what the sentence names then. A line of text needs a new block of
-# the disk now and then only: in metrics.csv that of step 38, between samples (32) and checkpoint (40); histograms come
-# with step 20. Lines are written some at once, so that the process may stand still some steps later.
+# What is written -> when to fill the disk, and what the sentence must name. Few lines of text need a new block of the
+# disk: in metrics.csv that of step 38, between samples (32) and checkpoint (40); histograms are written at step 20.
+# Several lines are written at once, so the process may be halted some steps later.
 KINDS: dict[str, tuple[Moment, str]] = {
     "pack": (_temporary("packed/.*.npy.{pid}.tmp"), r"packed/folder-\S+\.npy"),
     "folder of the run": (_temporary("packed/*.json"), r"run"),
@@ -72,25 +72,25 @@ KINDS: dict[str, tuple[Moment, str]] = {
 }
 
 
-def disks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
-    """Full at each kind of write, the rest of the tries of some size by chance; with room again the same goes on."""
+def try_full_disks(workshop: Workshop, count: int, rng: np.random.Generator) -> list[dict]:
+    """Fill the disk before each kind of write, then try disks of random sizes; with room again a run must continue."""
     kinds = list(KINDS) if count >= len(KINDS) else rng.choice(list(KINDS), count, replace=False).tolist()
-    tries = [_full_at(workshop, kind) for kind in progress(kinds, "disk, by kind of write", unit="kinds")]
+    tries = [_try_full_at(workshop, kind) for kind in progress(kinds, "disk, by kind of write", unit="kinds")]
     reference, sizes = workshop.folder / REFERENCE, count - len(kinds)
     whole = sum(path.stat().st_size for path in reference.rglob("*") if path.is_file())
     for n in progress(range(sizes), "disk, by size", unit="sizes"):
         size = int(whole * (n + rng.uniform(0.1, 0.9)) / sizes)
-        tries.append(_of_size(workshop, f"disk-{n}", max(4096, size)))
+        tries.append(_try_size(workshop, f"disk-{n}", max(4096, size)))
     return tries if all("skipped" not in each for each in tries) else UNMOUNTABLE
 
 
-def _full_at(workshop: Workshop, kind: str, attempts: int = 4) -> dict:
-    """The disk is filled to its last block while the trainer stands still just before a kind of write."""
+def _try_full_at(workshop: Workshop, kind: str, attempts: int = 4) -> dict:
+    """Fill the disk to its last block while the trainer is halted just before a kind of write."""
     moment, named = KINDS[kind]
     tried = {"phase": f"writing {kind}", "lost": 0, "survived": False, "differences": ["never at this write"]}
-    for attempt in range(attempts):  # the last bytes may have been written already when it stood still
+    for attempt in range(attempts):  # the last bytes may have been written before it was halted
         run = f"full-{list(KINDS).index(kind)}-{attempt}"
-        with mounted(workshop.folder / run, "-t", "tmpfs", "-o", ROOM, "tmpfs") as there:
+        with mount(workshop.folder / run, "-t", "tmpfs", "-o", ROOM, "tmpfs") as there:
             if not there:
                 return UNMOUNTABLE[0]
             process = workshop.start(run)
@@ -100,15 +100,15 @@ def _full_at(workshop: Workshop, kind: str, attempts: int = 4) -> dict:
             ballast = workshop.folder / run / "ballast"
             _fill(ballast)
             process.send_signal(signal.SIGCONT)
-            end = ended(process)
+            end = wait_for(process)
             ballast.unlink()
             tried |= {"run": run, "code": end.code, "said": end.err.strip()[-300:]}
             hit = re.fullmatch(rf"error: {re.escape(run)}/{named}: .*", end.err.strip()) is not None
-            tried |= {"named": hit, "checkpoint": workshop.checkpoint(run), "lost": workshop.lost(run, process)}
-            if not hit and one_sentence(end) and attempt < attempts - 1:
+            tried |= {"named": hit, "checkpoint": workshop.checkpoint(run), "lost": workshop.lost_steps(run, process)}
+            if not hit and is_one_sentence(end) and attempt < attempts - 1:
                 continue  # it was refused at another write
             finish(workshop, run, [tried])
-            tried["survived"] &= one_sentence(end) and hit
+            tried["survived"] &= is_one_sentence(end) and hit
             break
     return tried
 
@@ -121,45 +121,46 @@ def _fill(ballast: Path) -> None:
             file.write(bytes(256 * size if os.statvfs(ballast).f_bfree > 256 else size))
 
 
-def _of_size(workshop: Workshop, run: str, size: int) -> dict:
-    with mounted(workshop.folder / run, "-t", "tmpfs", "-o", f"size={size}", "tmpfs") as there:
+def _try_size(workshop: Workshop, run: str, size: int) -> dict:
+    """Train on a disk of `size` bytes, then with room."""
+    with mount(workshop.folder / run, "-t", "tmpfs", "-o", f"size={size}", "tmpfs") as there:
         if not there:
             return UNMOUNTABLE[0]
         process = workshop.start(run)
-        end = ended(process)
+        end = wait_for(process)
         tried = {"run": run, "phase": "of a size by chance", "size": size, "said": end.err.strip()[-300:]}
-        tried |= {"code": end.code, "checkpoint": workshop.checkpoint(run), "lost": workshop.lost(run, process)}
+        tried |= {"code": end.code, "checkpoint": workshop.checkpoint(run), "lost": workshop.lost_steps(run, process)}
         _mount_again(workshop.folder / run, ROOM)
         finish(workshop, run, [tried])
-        tried["survived"] &= end.code == 0 or one_sentence(end)
+        tried["survived"] &= end.code == 0 or is_one_sentence(end)
         return tried
 
 
-def read_only(workshop: Workshop, _count: int, rng: np.random.Generator) -> list[dict]:
-    """What may only be read: the folder of a new run, of one that goes on, of the pack; and the images, as is right."""
+def try_read_only(workshop: Workshop, _count: int, rng: np.random.Generator) -> list[dict]:
+    """Make folders read-only: a new run's, the packed set's, a continued run's. With the images' it must train."""
     tries = []
     for place in ("run", "packed"):
         run = f"read-only-{place}"
-        with mounted(workshop.folder / run / place, "-t", "tmpfs", "-o", f"ro,{ROOM}", "tmpfs") as there:
+        with mount(workshop.folder / run / place, "-t", "tmpfs", "-o", f"ro,{ROOM}", "tmpfs") as there:
             if not there:
                 return UNMOUNTABLE
-            tries.append(_refused(workshop, run, f"folder of the {'new run' if place == 'run' else 'pack'}"))
+            tries.append(_expect_refusal(workshop, run, f"folder of the {'new run' if place == 'run' else 'pack'}"))
         finish(workshop, run, tries)
         tries[-1]["survived"] &= tries[-1]["sentence"]
 
     run = "read-only-later"
-    with mounted(workshop.folder / run, "-t", "tmpfs", "-o", ROOM, "tmpfs"):
+    with mount(workshop.folder / run, "-t", "tmpfs", "-o", ROOM, "tmpfs"):
         process, wanted = workshop.start(run), int(rng.integers(12, workshop.steps - 5))
         wait_until(process, lambda: workshop.steps_done(run) >= wanted)
         kill(process)
         _mount_again(workshop.folder / run, "ro")
-        tries.append(_refused(workshop, run, "folder of a run that goes on"))
+        tries.append(_expect_refusal(workshop, run, "folder of a run that goes on"))
         _mount_again(workshop.folder / run, "rw")
         finish(workshop, run, tries)
         tries[-1]["survived"] &= tries[-1]["sentence"]
 
     images = workshop.folder / "images"
-    with mounted(images, "--bind", str(images)):
+    with mount(images, "--bind", str(images)):
         _mount_again(images, "bind,ro")
         run = "read-only-images"
         tries.append({"run": run, "phase": "folder of the images: trains as ever", "lost": 0})
@@ -167,8 +168,9 @@ def read_only(workshop: Workshop, _count: int, rng: np.random.Generator) -> list
     return tries
 
 
-def _refused(workshop: Workshop, run: str, what: str) -> dict:
+def _expect_refusal(workshop: Workshop, run: str, what: str) -> dict:
+    """Train where it cannot be done, and record how the process ended."""
     end = workshop.train(run)
     checkpoint = workshop.checkpoint(run)
-    said = {"said": end.err.strip()[-300:], "code": end.code, "sentence": one_sentence(end)}
+    said = {"said": end.err.strip()[-300:], "code": end.code, "sentence": is_one_sentence(end)}
     return {"run": run, "phase": what, "checkpoint": checkpoint, "lost": 0} | said

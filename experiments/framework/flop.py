@@ -1,8 +1,9 @@
-"""Floating-point operations of a train step, by formula: a multiplication and an addition are two.
+"""Floating-point operations of a train step, by formula. A multiplication and an addition count as two.
 
-A convolution, its gradient by the input and its gradient by the kernel are the same number each: 2 N h w k^2 C D for
-the smaller map h x w, a kernel k x k, C maps on the larger and D on the smaller one. That is nominal; exact leaves out
-the taps that meet padding. Batch norm, activations and Adam, some 1 % together, are not counted.
+A convolution, its gradient with respect to the input and its gradient with respect to the kernel take the same number:
+2 N h w k^2 C D for the smaller map h x w, a kernel k x k, C maps on the larger side and D on the smaller one. This is
+the nominal number; the exact one leaves out the taps that meet padding. Batch norm, activations and Adam, about 1 %
+together, are not counted.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from dcgan_tf.gan.models import KERNEL
 
 
 def step_flop(config: Config, exact: bool = False, reuse: bool = True) -> float:
-    """Of one step of the article's networks at any size and width, 5x5 kernels.
+    """FLOP of one step of the article's networks (5x5 kernels) at any size and width.
 
     Args:
-      exact: without the taps outside the image.
-      reuse: G's forward pass that D was shown serves the first update of G, as in `DCGAN.train_step`.
+      exact: leave out the taps outside the image.
+      reuse: the first update of G reuses the forward pass whose images D was trained on, as `train_step` does.
     """
     g, d = generator_layers(config, exact), discriminator_layers(config, exact)
     g_forward, d_forward = sum(g), sum(d)
-    g_backward = 2 * sum(g) - g[0]  # nothing goes back to z
-    d_backward_kernels = sum(d) + sum(d[1:])  # nothing goes back to the images
+    g_backward = 2 * sum(g) - g[0]  # no gradient with respect to z
+    d_backward_kernels = sum(d) + sum(d[1:])  # no gradient with respect to the images
     d_update = g_forward + 2 * (d_forward + d_backward_kernels)
     g_update = 2 * d_forward + g_backward  # D forward, and back to the images
     g_forwards = config.g_steps - 1 if reuse else config.g_steps
@@ -29,28 +30,28 @@ def step_flop(config: Config, exact: bool = False, reuse: bool = True) -> float:
 
 
 def search_flop(config: Config) -> float:
-    """Of one iteration of the search for z, a batch of `config.batch_size`: forward through G and D, and back to z."""
+    """FLOP of one iteration of the search for z at `config.batch_size`: forward through G and D, and back to z."""
     dense, *convolutions = generator_layers(config, False)
-    # Behind a resize-convolution's 3x3 taps lie 2x2 values of the smaller map: 16 products for each of these, not 25.
+    # The 3x3 taps of a resize-convolution see 2x2 values of the smaller map: 16 products for each of these, not 25.
     share = 1.0 if config.upsampling == "transposed" else 16 / KERNEL**2
     return 2 * (dense + share * sum(convolutions) + sum(discriminator_layers(config, False)))
 
 
 def generator_layers(config: Config, exact: bool) -> list[float]:
-    """FLOP forward of G's layers: the dense one, then the transposed convolutions from small to large."""
+    """Forward FLOP of G's layers: the dense one, then the transposed convolutions from small to large."""
     sizes = _convolutions(config, config.g_width)[::-1]
     dense = 2 * config.batch_size * config.latent_dim * 16 * sizes[0][2]
     return [dense, *(_flop(config.batch_size, *size, exact) for size in sizes)]
 
 
 def discriminator_layers(config: Config, exact: bool) -> list[float]:
-    """FLOP forward of D's layers: the convolutions from large to small, then the dense one."""
+    """Forward FLOP of D's layers: the convolutions from large to small, then the dense one."""
     sizes = _convolutions(config, config.d_width)
     return [*(_flop(config.batch_size, *size, exact) for size in sizes), 2 * config.batch_size * 16 * sizes[-1][2]]
 
 
 def _convolutions(config: Config, width: int) -> list[tuple[int, int, int]]:
-    """(side of the larger map, its maps, maps of the smaller one), from the image on."""
+    """(side of the larger map, its channels, channels of the smaller map), from the image on."""
     sizes, side, maps = [], config.image_size, config.channels
     while side > 4:
         deeper = width if side == config.image_size else min(2 * maps, 8 * width)

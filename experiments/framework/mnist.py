@@ -1,4 +1,4 @@
-"""MNIST from its four files, or, when none are given, digits drawn from fonts that stand in for it."""
+"""MNIST from its four files, or digits drawn from fonts as a substitute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from dcgan_tf.errors import UserError
 
-# File -> sha256 of its decompressed contents; compressed files of the same contents differ from mirror to mirror.
+# File -> SHA-256 of its decompressed contents; compressed files of the same contents differ between mirrors.
 SHA256 = {
     "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -29,12 +29,12 @@ DRAWN = (10_000, 2_000)  # images to train and to test on, where none are given
 
 @dataclass(frozen=True)
 class Digits:
-    """Digits to learn from.
+    """Images of digits and their labels.
 
     Attributes:
-      name: what they are, for titles: "MNIST" or "digits drawn from fonts".
+      name: for titles: "MNIST" or "digits drawn from fonts".
       images, labels: uint8 [N, 28, 28], white on black, and uint8 [N], 0 to 9.
-      test_images, test_labels: as these, unseen in training.
+      test_images, test_labels: the same, not used in training.
     """
 
     name: str
@@ -49,24 +49,24 @@ class Digits:
 
 
 @functools.cache
-def digits(data_dir: str) -> Digits:
-    """MNIST from `data_dir`; "": the stand-in.
+def load_digits(data_dir: str) -> Digits:
+    """Load MNIST from `data_dir`; if it is "", draw digits from fonts.
 
     Raises:
-      UserError: a file is missing, damaged, or not what its name says.
+      UserError: a file is missing, damaged, or not the one that its name says.
     """
     if not data_dir:
-        return Digits("digits drawn from fonts", *drawn(DRAWN[0], seed=0), *drawn(DRAWN[1], seed=1))
+        return Digits("digits drawn from fonts", *draw_digits(DRAWN[0], seed=0), *draw_digits(DRAWN[1], seed=1))
     if not Path(data_dir).is_dir():
         raise UserError(f"--data_dir={data_dir}: no such folder; give the one of MNIST's four files, or {NO_FILES}.")
     return Digits("MNIST", *(read_mnist(Path(data_dir) / name) for name in SHA256))
 
 
 def read_mnist(path: Path) -> np.ndarray:
-    """One of MNIST's files, known by its name: uint8, as `read_idx`.
+    """Read one of MNIST's files: uint8, as `read_idx`.
 
     Raises:
-      UserError: as `read_idx`; or another file's contents, a data set in the same format among them.
+      UserError: as `read_idx`; or the contents are not those of MNIST's file of this name.
     """
     array = read_idx(path, 3 if "idx3" in path.name else 1)
     found = hashlib.sha256(_header(array.shape) + array.tobytes()).hexdigest()
@@ -78,12 +78,12 @@ def read_mnist(path: Path) -> np.ndarray:
 
 
 def read_idx(path: Path, dimensions: int) -> np.ndarray:
-    """The array in a gzip-compressed idx file: uint8 of `dimensions` dimensions.
+    """Read the array in a gzip-compressed idx file: uint8 of `dimensions` dimensions.
 
     Layout: two zero bytes, 8 for uint8, the number of dimensions, their sizes as big-endian 32-bit numbers, the values.
 
     Raises:
-      UserError: missing, not gzip, cut off, or of another type or number of dimensions.
+      UserError: the file is missing, not gzip, cut off, or of another type or number of dimensions.
     """
     try:
         with gzip.open(path) as f:
@@ -110,11 +110,11 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
 
 
-def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Digits of 15 fonts, turned, slanted, sized, moved and with noise, all at random from the seed.
+def draw_digits(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw digits in 15 fonts with random rotation, slant, size, place and noise, all from the seed.
 
     Returns:
-      uint8 [count, 28, 28] and the digits, uint8 [count], as many of each.
+      images uint8 [count, 28, 28] and labels uint8 [count], equally many of each digit.
     """
     from PIL import Image
 
@@ -126,7 +126,7 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         glyph = glyphs[draw.integers(len(glyphs))][digit]
         turn, slant = np.radians(draw.uniform(-12, 12)), draw.uniform(-0.2, 0.2)
         size, shift = draw.uniform(0.8, 1.15), draw.uniform(-2, 2, 2)
-        # Where in the glyph's picture each pixel comes from: the inverse of size, slant and turn, about the middle.
+        # The place in the glyph's picture of each pixel: the inverse of size, slant and rotation, about the middle.
         inverse = np.array([[1, slant], [0, 1]]) @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]] / size
         offset = glyph.width / 2 - inverse @ (SIDE / 2 + shift)
         coefficients = (*inverse[0], offset[0], *inverse[1], offset[1])
@@ -137,7 +137,7 @@ def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.cache
 def _glyphs(height: int = 20) -> list[list]:
-    """The ten digits of every font, each a grey picture with the digit, `height` pixels high, in its middle."""
+    """The ten digits of every font: grey pictures with the digit, `height` pixels high, in the middle."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 

@@ -1,6 +1,6 @@
-"""What others use, written here in their form: the step times and the time to quality stand beside theirs.
+"""Other implementations of a DCGAN, for comparing step times and the time to quality.
 
-`Tutorial` and `KerasFit` are Keras; `TorchDCGAN` and `TorchExample` need PyTorch (`pip install ".[peers]"`). All but
+`Tutorial` and `KerasFit` use Keras; `TorchDCGAN` and `TorchExample` need PyTorch (`pip install ".[peers]"`). All but
 the last make the article's updates of the article's networks; `TorchExample` has those of PyTorch's examples/dcgan.
 """
 
@@ -18,9 +18,10 @@ from dcgan_tf.gan.models import to_float
 
 
 class Tutorial:
-    """The form of TensorFlow's DCGAN tutorial: Keras layers, Keras Adam, one tf.function, a forward pass an update.
+    """The step as in TensorFlow's DCGAN tutorial: Keras layers, Keras Adam, one tf.function, a forward pass an update.
 
-    (The tutorial itself is 1D:1G and updates both networks from one state: less work, but not the article's algorithm.)
+    The tutorial itself is 1D:1G and updates both networks from one state, which is less work but not the article's
+    algorithm.
     """
 
     def __init__(self, config: Config):
@@ -59,7 +60,7 @@ class Tutorial:
 
 
 class KerasFit(keras.Model):
-    """The form of the Keras example: a model whose `train_step` makes the updates, trained by `fit`."""
+    """The step as in the Keras example: a model whose `train_step` makes the updates, trained by `fit`."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -76,7 +77,7 @@ class KerasFit(keras.Model):
         return {"d_loss": d_loss, "g_loss": g_loss}
 
     def run(self, batches, steps: int) -> None:
-        """`steps` steps of `fit`, all on the same batches uint8 [d_steps, N, H, W, C]."""
+        """Train `steps` steps with `fit`, all on the same batches uint8 [d_steps, N, H, W, C]."""
         data = tf.data.Dataset.from_tensors(batches).repeat(steps)
         self.fit(data, epochs=1, verbose=0, shuffle=False)
 
@@ -89,7 +90,7 @@ def _torch():
 
 
 class TorchDCGAN:
-    """The article's networks and updates in PyTorch, with its fused Adam; bfloat16 by autocast."""
+    """The article's networks and updates in PyTorch, with fused Adam; bfloat16 by autocast."""
 
     def __init__(self, config: Config, channels_last: bool = False):
         torch = _torch()
@@ -151,7 +152,7 @@ class TorchDCGAN:
         return {"d_loss": d_loss.item(), "g_loss": g_loss.item()}
 
     def generate(self, n: int, seed: int) -> np.ndarray:
-        """uint8 [n, H, W, C], in inference mode."""
+        """Generate images in inference mode: uint8 [n, H, W, C]."""
         torch = _torch()
         shape = (n, *self.latent().shape[1:])
         z = torch.from_numpy(np.random.default_rng(seed).standard_normal(shape).astype("float32"))
@@ -166,7 +167,7 @@ class TorchDCGAN:
 class TorchExample(TorchDCGAN):
     """PyTorch's examples/dcgan: 4x4 kernels, batch norm, weights from N(0, 0.02), float32, one update of each network.
 
-    Its probabilities and BCELoss are logits and softplus here: the same numbers.
+    Its sigmoid and BCELoss are replaced by logits and softplus, which give the same numbers.
     """
 
     def _networks(self, nn):

@@ -1,4 +1,4 @@
-"""A short run in processes of its own, what disturbs it, and whether it ends as the undisturbed one. For `faults`."""
+"""Short training runs in processes of their own, stopped and compared with an undisturbed run. Used by `faults`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.framework.compare_runs import differences
+from experiments.framework.compare_runs import find_differences
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT_EVERY = 10
@@ -30,8 +30,8 @@ SETTINGS += ["--evaluate_every=30", "--sample_grid=2x3"]
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a process ended: its exit code, what it said, and what it wrote to its error output."""
+class Outcome:
+    """How a process ended: its exit code, its standard output and its standard error."""
 
     code: int
     out: str
@@ -39,18 +39,18 @@ class Ended:
 
 
 class Workshop:
-    """A folder with images (squares of random colours), and runs below it that pack them anew.
+    """A folder with images (squares of random colours), and below it runs that each pack the images anew.
 
     Args:
-      folder: where everything is written; it must be there.
-      images: how many.
-      steps: of a whole run.
-      more: settings besides `SETTINGS`.
+      folder: where everything is written; it must exist.
+      images: number of images.
+      steps: number of steps of a whole run.
+      more: flags besides `SETTINGS`.
     """
 
     def __init__(self, folder: Path, images: int, steps: int, *more: str):
         self.folder, self.steps, self._more = folder, steps, more
-        self._metrics_at_start: dict[int, int] = {}  # by process: the file's number
+        self._metrics_at_start: dict[int, int] = {}  # by process: the inode of the file
         (folder / "images").mkdir(exist_ok=True)
         corners = np.random.default_rng(0).integers(0, 256, (images, 2, 2, 3), np.uint8)
         for n, four in enumerate(corners):
@@ -58,7 +58,7 @@ class Workshop:
             picture.save(folder / "images" / f"{n:04d}.jpg", quality=95)
 
     def start(self, run: str, *more: str, env: dict[str, str] | None = None) -> subprocess.Popen:
-        """`python -m dcgan_tf.train` of a run, with a pack of its own, started."""
+        """Start `python -m dcgan_tf.train` on a run with a packed set of its own."""
         places = [f"--run_dir={run}/run", f"--cache_dir={run}/packed", f"--max_steps={self.steps}"]
         before = _inode(self.folder / run / "run" / "metrics.csv")
         process = subprocess.Popen(
@@ -72,12 +72,12 @@ class Workshop:
         self._metrics_at_start[process.pid] = before
         return process
 
-    def train(self, run: str, *more: str, env: dict[str, str] | None = None) -> Ended:
-        """The same, to its end."""
-        return ended(self.start(run, *more, env=env))
+    def train(self, run: str, *more: str, env: dict[str, str] | None = None) -> Outcome:
+        """Start it and wait for its end."""
+        return wait_for(self.start(run, *more, env=env))
 
     def steps_done(self, run: str) -> int:
-        """Steps that `metrics.csv` has a whole line of."""
+        """Number of whole lines of steps in `metrics.csv`."""
         path = self.folder / run / "run" / "metrics.csv"
         return max(0, path.read_bytes().count(b"\n") - 1) if path.exists() else 0
 
@@ -86,18 +86,18 @@ class Workshop:
         found = (self.folder / run / "run" / "checkpoints").glob("step-*.npz")
         return max((int(path.stem[5:]) for path in found), default=0)
 
-    def trained(self, run: str, process: subprocess.Popen) -> bool:
-        """Whether a process has come to its first step: then it has made `metrics.csv` anew."""
+    def has_trained(self, run: str, process: subprocess.Popen) -> bool:
+        """Whether a process has reached its first step, at which it writes `metrics.csv` anew."""
         return _inode(self.folder / run / "run" / "metrics.csv") != self._metrics_at_start[process.pid]
 
-    def lost(self, run: str, process: subprocess.Popen | None = None) -> int:
-        """Steps with a line in `metrics.csv` since the newest checkpoint; of a process: those that it did itself."""
-        if process and not self.trained(run, process):
+    def lost_steps(self, run: str, process: subprocess.Popen | None = None) -> int:
+        """Steps in `metrics.csv` since the newest checkpoint; with `process`, 0 if it made no step itself."""
+        if process and not self.has_trained(run, process):
             return 0
         return max(0, self.steps_done(run) - self.checkpoint(run))
 
     def phase(self, run: str, process: subprocess.Popen | None = None) -> str:
-        """What a run was doing when it died, by what lies in its folders; of a process: what it left there itself."""
+        """What a run was doing when it ended, read from its files; with `process`, from files that it wrote itself."""
         folder = self.folder / run
         temporary = f".*.{process.pid}.tmp" if process else ".*.tmp"
         if any((folder / "packed").glob(temporary)):
@@ -108,25 +108,25 @@ class Workshop:
             return "writing samples"
         if any((folder / "run").rglob(temporary)):
             return "writing another file"
-        if not (folder / "run" / "train.log").exists() or (process and not self.trained(run, process)):
+        if not (folder / "run" / "train.log").exists() or (process and not self.has_trained(run, process)):
             return "before the first step" if any((folder / "packed").glob("*.json")) else "starting"
         if self.checkpoint(run) >= self.steps:
             return "after the last step"
         return "in a step, or between writes"
 
-    def differences(self, run: str, reference: str) -> list[str]:
-        """In what a finished run is not the reference, bit for bit, and what was left over."""
+    def find_differences(self, run: str, reference: str) -> list[str]:
+        """Names of files and arrays that differ from the reference by any bit, and of temporary files left over."""
         ours, theirs = (self.folder / name / "run" for name in (run, reference))
-        if not checkpoint_of(ours, self.steps).exists():
-            return [str(checkpoint_of(Path(), self.steps))]
+        if not checkpoint_path(ours, self.steps).exists():
+            return [str(checkpoint_path(Path(), self.steps))]
         left = [path.name for path in (self.folder / run).rglob(".*.tmp")]
-        return differences(ours, theirs) + [f"{name} left over" for name in left]
+        return find_differences(ours, theirs) + [f"{name} left over" for name in left]
 
     def remove(self, run: str) -> None:
         shutil.rmtree(self.folder / run, ignore_errors=True)
 
 
-def checkpoint_of(run: Path, step: int) -> Path:
+def checkpoint_path(run: Path, step: int) -> Path:
     return run / "checkpoints" / f"step-{step:08d}.npz"
 
 
@@ -134,30 +134,30 @@ def _inode(path: Path) -> int:
     return path.stat().st_ino if path.exists() else 0
 
 
-def continued_at(end: Ended) -> int | None:
-    """The step that a process said it goes on from; None if it said none: from the start, or it did not come so far."""
+def read_start_step(end: Outcome) -> int | None:
+    """The step from which a process said it continues; None if it named none."""
     said = re.search(r"continues at step ([\d,]+)\.", end.out)
     return int(said[1].replace(",", "")) if said else None
 
 
-def ended(process: subprocess.Popen) -> Ended:
-    """Wait for the end of a process; one that hangs is killed, with code -9."""
+def wait_for(process: subprocess.Popen) -> Outcome:
+    """Wait for the end of a process. One that hangs is killed, and its code is -9."""
     try:
         out, err = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         process.kill()
         out, err = process.communicate()
-    return Ended(process.returncode, out, err)
+    return Outcome(process.returncode, out, err)
 
 
-def kill(process: subprocess.Popen) -> Ended:
-    """SIGKILL, as the system does when memory runs out."""
+def kill(process: subprocess.Popen) -> Outcome:
+    """Send SIGKILL, as the system does when memory runs out."""
     process.kill()
-    return ended(process)
+    return wait_for(process)
 
 
 def wait_until(process: subprocess.Popen, condition: Callable[[], bool]) -> bool:
-    """Whether `condition` came to hold before the process ended; halted at that moment, so that it still holds."""
+    """Wait until `condition` holds and halt the process there; False if the process ended before."""
     give_up = time.monotonic() + PATIENCE
     while process.poll() is None and time.monotonic() < give_up:
         if condition():
@@ -165,19 +165,19 @@ def wait_until(process: subprocess.Popen, condition: Callable[[], bool]) -> bool
             _wait_for_halt(process)
             if condition():
                 return True
-            os.kill(process.pid, signal.SIGCONT)  # over before it halted: the next time
+            os.kill(process.pid, signal.SIGCONT)  # no longer true when it halted: wait for the next time
         time.sleep(0.0005)
     return False
 
 
 def _wait_for_halt(process: subprocess.Popen) -> None:
-    # The signal takes effect a moment after it was sent: the state is the third field, after the name in brackets.
+    # The signal takes effect shortly after it was sent. The state is the third field, after the name in brackets.
     while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TZ":
         time.sleep(0.0005)
 
 
-def two_workers() -> list[dict[str, str]]:
-    """The environment of each of two workers on this machine, at ports that are free now."""
+def worker_environments() -> list[dict[str, str]]:
+    """The environment variables of two workers on this machine, at ports that are free now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
     for s in sockets:
@@ -186,6 +186,6 @@ def two_workers() -> list[dict[str, str]]:
     return [{"TF_CONFIG": json.dumps(task)} for task in tasks]
 
 
-def one_sentence(end: Ended) -> bool:
-    """Whether a process ended as a user's error does: code 2 and one line."""
+def is_one_sentence(end: Outcome) -> bool:
+    """Whether a process ended with a user's error: code 2 and one line."""
     return end.code == 2 and re.fullmatch(r"error: [^\n]+\n", end.err) is not None

@@ -1,4 +1,4 @@
-"""The small DCGAN of several studies, 32 px and narrow, and the drawn roads that it is trained on."""
+"""The small DCGAN of several studies (32 px, width 16) and the drawn roads that it is trained on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ NAIVE = "N(0, 1)"
 COUNTED = {"frechet": "Fréchet distance, random features", "sliced_wasserstein": "sliced Wasserstein distance"}
 
 
-def drawn_roads(count: int, drives: int) -> np.ndarray:
-    """`count` frames of `drives` drives of synthetic_road: uint8 [count, 32, 32, 3]."""
+def draw_roads(count: int, drives: int) -> np.ndarray:
+    """Draw `count` frames from `drives` drives of synthetic_road: uint8 [count, 32, 32, 3]."""
     from PIL import Image
 
     from dcgan_tf.console import progress
@@ -31,8 +31,8 @@ def drawn_roads(count: int, drives: int) -> np.ndarray:
     return np.stack(frames)
 
 
-def dcgan(kind: str, seed: int) -> DCGAN:
-    """The article's networks, 32 px and narrow, by initial weights of a kind."""
+def make_dcgan(kind: str, seed: int) -> DCGAN:
+    """The article's networks at 32 px and width 16, with initial weights of a kind: `Config.initializer` or `NAIVE`."""
     from dcgan_tf.config import preset
     from dcgan_tf.gan.dcgan import DCGAN
 

@@ -27,21 +27,22 @@ if TYPE_CHECKING:
 
 FLAGS = absl_flags.FLAGS
 QUICK_RESULTS = "runs/reproduction-quick"
+BY_ID = " Rows of the sources are made by id with `python -m experiments.reproduction --rows=`."
 AGREES, DIFFERS, SOURCE_ERROR = "agrees", "differs", "source in error"
 VERDICTS = (AGREES, DIFFERS, SOURCE_ERROR)
 PARTS = ("title", "published", "ours", "spread", "verdict", "numbers")  # of a row, kept in its record
-# Okabe and Ito's colours, which colour-blind readers tell apart.
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What a row is told.
+    """Options of a row.
 
     Attributes:
       seeds: repetitions of what is random.
-      quick: less of everything, for CI: the same code, wider bands.
-      data_dir: folder of the genuine MNIST files; empty: none given.
+      quick: fewer repetitions and steps with wider tolerances, for tests; the code is the same.
+      data_dir: folder of the MNIST files; empty if none is given.
     """
 
     seeds: int = 5
@@ -50,19 +51,19 @@ class Options:
 
     @property
     def few(self) -> int:
-        """Repetitions where two show as much in the quick form."""
+        """Repetitions of what needs no more than two in the quick form."""
         return min(self.seeds, 2) if self.quick else self.seeds
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of one row.
+    """The result of a row.
 
     Attributes:
       title: what the row is about, a few words.
-      published, ours, spread: for the row's line; spread says over what, "0.01 (5 seeds)" or "none: nothing random".
-      verdict: one of `VERDICTS`, and after a colon why, where it is not plain.
-      numbers: everything measured, JSON.
+      published, ours, spread: cells of the table; spread says over what, "0.01 (5 seeds)" or "none: nothing random".
+      verdict: one of `VERDICTS`; a reason may follow after a colon.
+      numbers: all measurements, as JSON.
       table: for the CSV: a row of names, then rows of values.
       figures: file name without ending -> figure; drawn by `new_figure`.
       animations: file name without ending -> frames uint8 [H, W, 3].
@@ -92,14 +93,14 @@ def name_rows(*rows: Callable[[Options], Row]) -> Rows:
 
 
 def new_figure(width: float = 9.0, height: float = 4.0) -> Figure:
-    """A figure, inches, at 110 dots each; it needs no display."""
+    """A figure of this size in inches, at 110 dots an inch; it needs no display."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=110, layout="constrained")
 
 
-def pixels(figure: Figure) -> np.ndarray:
-    """The figure as a frame of an animation: uint8 [H, W, 3]."""
+def render(figure: Figure) -> np.ndarray:
+    """Render a figure as a frame of an animation: uint8 [H, W, 3]."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -109,30 +110,30 @@ def pixels(figure: Figure) -> np.ndarray:
 
 
 def define_flags(rows: Iterable[str]) -> None:
-    """The flags of a study's command."""
-    cli.define("only", "", f"rows with commas between ({', '.join(rows)}); empty: all")
+    """Define the flags of a study's command."""
+    cli.define("only", "", f"rows, separated by commas ({', '.join(rows)}); empty: all")
     define_options()
 
 
 def define_options() -> None:
-    """The flags that `read_options` reads."""
+    """Define the flags that `read_options` reads."""
     cli.define("seeds", 5, "repetitions of what is random")
-    cli.define("quick", False, "less of everything, in minutes: the same code, wider bands")
-    cli.define("data_dir", "", "folder of the MNIST files (idx, .gz); empty: digits drawn from fonts stand in")
+    cli.define("quick", False, "fewer repetitions and steps, in minutes, with wider tolerances")
+    cli.define("data_dir", "", "folder of the MNIST files (idx, .gz); empty: digits drawn from fonts instead")
     cli.define("out", "", f"folder of the results; empty: results/ of the study, with --quick {QUICK_RESULTS}")
     cli.define("again", False, "make rows anew that were made before with the same options")
 
 
 def main(rows: Rows, results: str) -> None:
-    """Make the rows that the flags ask for, in the folder `results` unless they name another; print each."""
+    """Make the rows that the flags ask for and print each; results go to `results` unless the flags name a folder."""
     options, folder = read_options()
-    for name in choose_rows(FLAGS.only, rows):
+    for name in choose_rows(FLAGS.only, rows, BY_ID):
         record = make_row(name, rows[name], options, folder or Path(results), FLAGS.again)
         print(describe_row(name, record), flush=True)
 
 
 def read_options() -> tuple[Options, Path | None]:
-    """The flags' options, and the folder of the results if they say it: `--out`, or that of `--quick`."""
+    """Read the options, and the folder of the results where the flags name one: `--out`, or that of `--quick`."""
     if FLAGS.seeds < 1:
         raise UserError(f"--seeds={FLAGS.seeds}: it must be at least 1.")
     out = FLAGS.out or (QUICK_RESULTS if FLAGS.quick else "")
@@ -142,11 +143,11 @@ def read_options() -> tuple[Options, Path | None]:
     return Options(FLAGS.seeds, FLAGS.quick, FLAGS.data_dir), folder
 
 
-def choose_rows(given: str, rows: Iterable[str]) -> list[str]:
-    """The rows named in `given`, separated by commas; empty: all.
+def choose_rows(given: str, rows: Iterable[str], hint: str = "") -> list[str]:
+    """The rows named in `given`, separated by commas, in any case; empty: all.
 
     Raises:
-      UserError: one that there is not; near ones are offered.
+      UserError: there is no such row; similar names are suggested, and `hint` is added.
     """
     known = {name.lower(): name for name in rows}
     names = []
@@ -154,13 +155,13 @@ def choose_rows(given: str, rows: Iterable[str]) -> list[str]:
         if name.lower() not in known:
             near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.4)
             meant = f" Did you mean {' or '.join(known[n] for n in near)}?" if near else ""
-            raise UserError(f"{name}: no such row; there are {', '.join(known.values())}.{meant}")
+            raise UserError(f"{name}: no such row; there are {', '.join(known.values())}.{meant}{hint}")
         names.append(known[name.lower()])
     return list(dict.fromkeys(names)) or list(known.values())
 
 
 def make_row(name: str, row: Callable[[Options], Row], options: Options, folder: Path, again: bool = False) -> dict:
-    """The row's record, made now unless it is there, of the same options, already."""
+    """Make a row and return its record; a record of the same options that is there already is returned instead."""
     from dcgan_tf.files import write_text
 
     if not again and (record := find_record(name, options, folder)):
@@ -175,12 +176,12 @@ def make_row(name: str, row: Callable[[Options], Row], options: Options, folder:
     record = {"row": name, "options": _describe_options(options), "pictures": written} | {
         p: getattr(result, p) for p in PARTS
     }
-    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")  # last: a row is done when it is there
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")  # written last: with it the row is done
     return record
 
 
 def find_record(name: str, options: Options, folder: Path) -> dict | None:
-    """The row's record if it was made with these options and all its pictures are still there."""
+    """The row's record if it was made with these options and all its pictures exist, else None."""
     record = read_record(folder / f"{name}.json")
     whole = record and all((folder / picture).is_file() for picture in record["pictures"])
     return record if whole and record["options"] == _describe_options(options) else None
@@ -191,7 +192,7 @@ def _describe_options(options: Options) -> dict:
 
 
 def read_record(path: Path) -> dict | None:
-    """A row's record, or None if it was not made or is damaged."""
+    """Read a row's record; None if there is none or it is damaged."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         return record if {"row", "options", "pictures", *PARTS} <= record.keys() else None
@@ -213,7 +214,7 @@ def _write_pictures(result: Row, folder: Path) -> list[str]:
 
 
 def describe_row(name: str, record: dict) -> str:
-    """A row's record in five lines."""
+    """Describe a row's record in five lines."""
     return (
         f"{name}: {record['title']}\n  published: {record['published']}\n  ours: {record['ours']}\n"
         f"  spread: {record['spread']}\n  verdict: {record['verdict']}"

@@ -1,4 +1,4 @@
-"""Variants timed in turns, so that what else the machine does falls on all of them alike."""
+"""Timing of variants in turns, so that other work on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-# A program that runs a command and prints the most memory it had, KiB.
+# A program that runs a command and prints its peak memory in KiB.
 PEAK_MEMORY = """
 import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
@@ -17,13 +17,13 @@ sys.exit(code)
 SIDE, SIDE_ON_A_GPU = 2048, 8192  # of the matrices whose product is a machine's peak
 
 
-def interleaved(variants: dict[str, Callable[[int], object]], rounds: int, count: int) -> dict[str, list[float]]:
-    """Seconds of one unit of work of each variant, one value a round.
+def time_interleaved(variants: dict[str, Callable[[int], object]], rounds: int, count: int) -> dict[str, list[float]]:
+    """Time one unit of work of each variant, in seconds: one value a round.
 
     Args:
-      variants: each does as many units of work as it is told to; its first two are not counted (tracing, warm-up).
-      rounds: in each, every variant has its turn.
-      count: units of work of one turn.
+      variants: name -> function of the number of units to do; the first two units are not timed (tracing, warm-up).
+      rounds: in each, every variant takes its turn.
+      count: units of work in one turn.
     """
     from dcgan_tf.console import progress
 
@@ -39,13 +39,13 @@ def interleaved(variants: dict[str, Callable[[int], object]], rounds: int, count
 
 
 def ratios(seconds: dict[str, list[float]], reference: str) -> dict[str, tuple[float, float, float]]:
-    """Median, least and most of each variant's seconds over the reference's of the same round."""
+    """Median, least and largest ratio of each variant's seconds to the reference's of the same round."""
     by_round = {name: np.array(values) / np.array(seconds[reference]) for name, values in seconds.items()}
     return {name: (float(np.median(r)), float(r.min()), float(r.max())) for name, r in by_round.items()}
 
 
-def row(label: str, unit: str, values: list[float], goal: str = "") -> dict:
-    """One figure, measured several times; `goal` is what it should be, if we set one."""
+def summarize(label: str, unit: str, values: list[float], goal: str = "") -> dict:
+    """Summary of a figure that was measured several times; `goal` is its target, if there is one."""
     middle, least, most = float(np.median(values)), min(values), max(values)
     return {
         "label": label,
@@ -58,15 +58,15 @@ def row(label: str, unit: str, values: list[float], goal: str = "") -> dict:
     }
 
 
-def shown(r: dict) -> str:
+def format_row(r: dict) -> str:
     middle, least, most = (
         f"{r[k]:,.{0 if r[k] >= 1000 else 3 if r[k] < 10 else 1}f}" for k in ("median", "least", "most")
     )
     return f"{r['label']:48s} {middle:>9s} {f'[{least}, {most}]':20s} {r['unit']:9s} {r['goal']}".rstrip()
 
 
-def product(library: str, precision: str) -> Callable[[int], object]:
-    """Matrix products of two random matrices of `matrix_side`, as many as it is told.
+def make_product(library: str, precision: str) -> Callable[[int], object]:
+    """A function that makes a given number of products of two random matrices of side `matrix_side()`.
 
     Args:
       library: "tf" or "torch".
@@ -81,7 +81,7 @@ def product(library: str, precision: str) -> Callable[[int], object]:
         held = torch.from_numpy(matrix.numpy().astype("float32")).to(getattr(torch, precision))
         return lambda count: [torch.mm(held, held) for _ in range(count)]
     multiply = tf.function(lambda: tf.matmul(matrix, matrix))
-    # A corner is fetched at the end: a GPU has only then computed it.
+    # Fetching one value waits until a GPU has computed the product.
     return lambda count: [multiply() for _ in range(count)][-1][0, 0].numpy()
 
 
@@ -90,7 +90,7 @@ def matrix_side() -> int:
 
 
 def gpu_name() -> str:
-    """What TensorFlow's first GPU is called; empty: there is none."""
+    """Name of TensorFlow's first GPU; empty if there is none."""
     from dcgan_tf.backend import tf
 
     gpus = tf.config.list_physical_devices("GPU")

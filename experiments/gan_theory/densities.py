@@ -1,4 +1,4 @@
-"""Discriminators trained on pairs of known densities, against D* = p / (p + q)."""
+"""Discriminators trained on pairs of known densities, compared with D* = p / (p + q)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure
 
 Density = Callable[[np.ndarray], np.ndarray]
-WITHIN, MASS = 0.02, 0.95  # how near D must be to D*, and where
-HIDDEN, BATCH, RATE, SCALE = 64, 1024, 4e-3, 4.0  # x / SCALE is what D is shown
+WITHIN, MASS = 0.02, 0.95  # the tolerance of |D - D*|, and the share of the mass where it must hold
+HIDDEN, BATCH, RATE, SCALE = 64, 1024, 4e-3, 4.0  # D's input is x / SCALE
 MOST_SEEDS = 3
 
 
@@ -35,13 +35,13 @@ POINTS = np.linspace(-16.0, 16.0, 320_001)
 STEP = POINTS[1] - POINTS[0]
 
 
-def optimal(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """D*; where neither has mass it is anything: 1/2."""
+def optimal_output(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """D*(x) = p / (p + q), float64 as p; 1/2 where neither has mass, since any value is optimal there."""
     return np.where(p + q > 0, p / np.maximum(p + q, 1e-300), 0.5)
 
 
 def region(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Where the mixture of both is densest and holds `MASS`: bool, as p."""
+    """The densest region of the mixture that holds `MASS` of it: bool, as p."""
     mixture = 0.5 * (p + q)
     order = np.argsort(-mixture, kind="stable")
     inside = np.zeros(len(p), bool)
@@ -50,17 +50,17 @@ def region(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def quantiles(p: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Points below which the density has these shares of its mass."""
+    """Points below which a density has these shares of its mass."""
     inside = np.flatnonzero(p > 0)
     mass = np.cumsum(p[inside]) * STEP
     return np.interp(shares * mass[-1], mass, POINTS[inside])
 
 
 @functools.cache
-def trained(steps: int, seeds: int) -> dict[str, np.ndarray]:
-    """D's output at POINTS after training on each pair: float64 [seeds, len(POINTS)].
+def train_discriminators(steps: int, seeds: int) -> dict[str, np.ndarray]:
+    """Train discriminators on each pair and return D's output at POINTS: float64 [seeds, len(POINTS)].
 
-    Batches are stratified, one point of each thousandth of the mass: the loss is that of the densities, not of a draw.
+    Batches are stratified, one point of each 1/1024 of the mass, so that the loss is nearly that of the densities.
     """
     from experiments.gan_theory.players import Players, keras, np, tf
 
@@ -68,7 +68,7 @@ def trained(steps: int, seeds: int) -> dict[str, np.ndarray]:
     players = Players((1, HIDDEN, HIDDEN, 1), range(len(PAIRS) * seeds), 2, tf.nn.tanh)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(RATE, steps), epsilon=1e-8)
     optimizer.build(players.weights)
-    # 4096 quantiles of each density; a batch takes points between them, at random places.
+    # 4097 quantiles of each density; a batch has points at random places between them.
     tables = np.array([[quantiles(d, np.linspace(0, 1, 4097)) for d in pair] for pair in densities], np.float32)
     tables = tf.constant(np.repeat(tables, seeds, axis=0))  # [pairs * seeds, 2, 4097]
 
@@ -95,19 +95,20 @@ def trained(steps: int, seeds: int) -> dict[str, np.ndarray]:
     return dict(zip(PAIRS, full.reshape(len(PAIRS), seeds, -1)))
 
 
-def trained_for(options: Options) -> dict[str, np.ndarray]:
-    return trained(300, 1) if options.quick else trained(3000, min(options.seeds, MOST_SEEDS))
+def train_for(options: Options) -> dict[str, np.ndarray]:
+    """`train_discriminators` for as long as the options ask."""
+    return train_discriminators(300, 1) if options.quick else train_discriminators(3000, min(options.seeds, MOST_SEEDS))
 
 
 def optimal_discriminator(options: Options) -> Row:
-    """Discriminators trained to the end against p_data / (p_data + p_g)."""
-    outputs, found = trained_for(options), {}
+    """Compare trained discriminators with p_data / (p_data + p_g)."""
+    outputs, found = train_for(options), {}
     within = 5 * WITHIN if options.quick else WITHIN
     figure = new_figure(9.5, 4.6)
     plots = figure.subplots(2, len(PAIRS), sharex=True, sharey="row")
     for column, (name, pair) in enumerate(PAIRS.items()):
         p, q = (density(POINTS) for density in pair)
-        best, inside = optimal(p, q), region(p, q)
+        best, inside = optimal_output(p, q), region(p, q)
         errors = np.abs(outputs[name] - best)
         found[name] = {"largest": errors[:, inside].max(axis=1).tolist()}
         mixture = 0.5 * (p + q) * STEP

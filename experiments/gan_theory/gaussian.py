@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcgan_tf.console import progress
-from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure, pixels
+from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure, render
 from experiments.gan_theory.densities import gaussian
 
 if TYPE_CHECKING:
     from experiments.gan_theory.players import Game
 
 MEAN, STD, HIDDEN, COUNT = 3.0, 0.7, 64, 20_000
-EDGES = np.linspace(-4.0, 8.0, 121)  # of the bins in which p_g is counted
+EDGES = np.linspace(-4.0, 8.0, 121)  # of the histogram of p_g
 CENTERS = 0.5 * (EDGES[1:] + EDGES[:-1])
 WIDTH = EDGES[1] - EDGES[0]
-STEPS = {"D 1, G 1": (1, 1), "D 5, G 1": (5, 1), "D 1, G 5": (1, 5)}  # updates of each in a round
+STEPS = {"D 1, G 1": (1, 1), "D 5, G 1": (5, 1), "D 1, G 5": (1, 5)}  # updates of D and of G in a round
 
 
-def game(d_steps: int, g_steps: int, seeds: range) -> Game:
+def make_game(d_steps: int, g_steps: int, seeds: range) -> Game:
     from experiments.gan_theory.players import Game, Setting, gaussian_mixture
 
     setting = Setting(d_steps=d_steps, g_steps=g_steps, d_rate=5e-3, g_rate=5e-4)
     return Game(gaussian_mixture(np.array([[MEAN]]), STD), 1, setting, seeds, HIDDEN)
 
 
-def state(played: Game) -> dict[str, np.ndarray]:
-    """Where a game stands, by seed.
+def measure_state(played: Game) -> dict[str, np.ndarray]:
+    """Measure a game as it stands, by seed.
 
     Returns:
       p_g: density of G's points in the bins, [seeds, bins].
-      d: D's output at the bins' middles, [seeds, bins].
+      d: D's output at the centres of the bins, [seeds, bins].
       js: of p_data and p_g, nats, [seeds].
       gap: mean |D - D*| over the mixture of both, [seeds].
     """
@@ -54,20 +54,20 @@ def state(played: Game) -> dict[str, np.ndarray]:
 
 
 def algorithm_1(options: Options) -> Row:
-    """Densities, D and D*, and where G carries z."""
+    """Play Algorithm 1 and draw the densities, D, D* and where G maps z."""
     from experiments.gan_theory.players import tf
 
     every, frames = (20, 6) if options.quick else (45, 46)
-    played, pictures, curves = game(1, 1, range(1)), [], []
+    played, pictures, curves = make_game(1, 1, range(1)), [], []
     for k in progress(range(frames), "algorithm_1", unit="frames"):
-        now = state(played)
+        now = measure_state(played)
         figure = _frame(played, now, k * every)
-        pictures.append(pixels(figure))
+        pictures.append(render(figure))
         curves.append((float(now["js"][0]), float(now["gap"][0])))
         if k < frames - 1:
             played.play(tf.constant(k * every), tf.constant(every))
     first, last = curves[0][0], float(np.median([js for js, _ in curves[-10:]]))
-    # What is left of V's distance from its least value: V(G, D*) = -log 4 + 2 JS.
+    # V(G, D*) = -log 4 + 2 JS, which is least where p_g = p_data.
     value = -math.log(4) + 2 * last
     good = last < (first if options.quick else 0.05)
     return Row(
@@ -104,23 +104,23 @@ def _frame(played: Game, now: dict, step: int):
 
 
 def judge(gap: dict[str, np.ndarray]) -> str:
-    """The verdict on mean |D - D*| by seed, of the settings in the order of `STEPS`: every run must keep the order."""
+    """The verdict on mean |D - D*| by seed for the settings of `STEPS`; every run must keep their order."""
     one, more_d, more_g = (gap[name] for name in STEPS)
     good = more_d.max() < one.min() and one.max() < more_g.min()
     return f"{AGREES}: more updates of D keep it nearer to D*, more of G farther, in every run" if good else DIFFERS
 
 
 def updates_per_player(options: Options) -> Row:
-    """More updates of D bring it nearer to D*, which the theory has G play against; more of G leave it behind."""
+    """Measure how near D stays to D* with more updates of D, or of G, in a round."""
     from experiments.gan_theory.players import tf
 
     every, blocks, seeds = (20, 4, 1) if options.quick else (25, 48, options.seeds)
     found = {}
     for name, steps in progress(STEPS.items(), "updates_per_player", unit="settings"):
-        played, states = game(*steps, range(seeds)), []
+        played, states = make_game(*steps, range(seeds)), []
         for k in range(blocks):
             played.play(tf.constant(k * every), tf.constant(every))
-            states.append(state(played))
+            states.append(measure_state(played))
         found[name] = {part: np.array([s[part] for s in states]) for part in ("js", "gap")}
     rounds = every * np.arange(1, blocks + 1)
     figure = new_figure(9, 3.6)

@@ -13,18 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LOSSES = ("saturating", "non_saturating")
-AHEAD = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # updates of D with G held still
+AHEAD = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # updates of D with G fixed
 MOST_SEEDS = 3
 
 
 def vanishing_gradients(options: Options) -> Row:
+    """Measure G's gradient by both losses while D alone is trained."""
     seeds = 1 if options.quick else min(options.seeds, MOST_SEEDS)
     ahead = AHEAD[:6] if options.quick else AHEAD
     found = {}
-    for name, norms in {"ring of 8 Gaussians": _toy, "DCGAN": _dcgan}.items():
-        runs = list(progress(norms(range(seeds), ahead), f"A16, {name}", len(ahead), "stages"))
+    for name, norms in {"ring of 8 Gaussians": _measure_game, "DCGAN": _measure_dcgan}.items():
+        runs = list(progress(norms(range(seeds), ahead), f"vanishing_gradients, {name}", len(ahead), "stages"))
         found[name] = {part: np.array([run[part] for run in runs]) for part in (*LOSSES, "d_g_z")}  # [ahead, seeds]
-    # As D goes ahead sigma(D(G(z))) -> 0, and the saturating gradient by the logit is that, the other one minus it.
+    # As D improves, s = D(G(z)) -> 0. By the logit the saturating loss has the gradient -s, the non-saturating s - 1.
     fall = {name: {loss: f[loss][-1] / f[loss][0] for loss in LOSSES} for name, f in found.items()}
     share = {name: f["saturating"][-1] / f["non_saturating"][-1] for name, f in found.items()}
     good = all(s.max() < (1.0 if options.quick else 0.1) for s in share.values())
@@ -53,8 +54,8 @@ def vanishing_gradients(options: Options) -> Row:
     )
 
 
-def _toy(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]]]:
-    """After each number of D's updates: each loss's gradient norm over G's weights, and D(G(z)), by seed."""
+def _measure_game(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]]]:
+    """After each number of updates of D: each loss's gradient norm over G's weights, and D(G(z)), by seed."""
     from experiments.gan_theory.players import Game, Setting, gaussian_mixture, ring, tf
 
     played, done = Game(gaussian_mixture(ring(), 0.05), 2, Setting(), seeds), 0
@@ -71,16 +72,16 @@ def _toy(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]
         yield found
 
 
-def _dcgan(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]]]:
-    """The same of the article's networks, narrow, at their initial weights; D learns drawn roads."""
+def _measure_dcgan(seeds: range, ahead: tuple[int, ...]) -> Iterator[dict[str, list[float]]]:
+    """The same for the article's networks at width 16 with their initial weights; D is trained on drawn roads."""
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.gan.losses import LOSSES as FUNCTIONS
     from dcgan_tf.gan.noise import draw_noise
     from dcgan_tf.gan.train_step import update_discriminator
-    from experiments.framework.small_dcgan import BATCH, dcgan, drawn_roads
+    from experiments.framework.small_dcgan import BATCH, draw_roads, make_dcgan
 
-    real, gans, done = drawn_roads(120, 6), [dcgan("article", seed) for seed in seeds], 0
+    real, gans, done = draw_roads(120, 6), [make_dcgan("article", seed) for seed in seeds], 0
 
     def update_of(gan):
         @tf.function

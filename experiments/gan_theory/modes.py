@@ -7,12 +7,12 @@ import numpy as np
 from dcgan_tf.console import progress
 from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure
 
-POINTS, NEAR = 2500, 3.0  # points that are looked at; standard deviations within which one is of high quality
+POINTS, NEAR = 2500, 3.0  # points that are counted; a point of high quality is within NEAR standard deviations
 MOST_SEEDS = 3
 
 
-def counted(points: np.ndarray, centers: np.ndarray, std: float) -> tuple[int, float]:
-    """Modes that have at least a tenth of their share of high-quality points, and the share of such points.
+def count_modes(points: np.ndarray, centers: np.ndarray, std: float) -> tuple[int, float]:
+    """Count the modes with at least a tenth of their share of high-quality points; also the share of such points.
 
     Args:
       points: [N, 2]; a point is of high quality within `NEAR` standard deviations of its nearest center.
@@ -43,10 +43,10 @@ def judge(modes: dict[tuple[str, str], np.ndarray], all_modes: dict[str, int], t
 
 
 def mode_collapse(options: Options) -> Row:
-    """Modes found by G in settings that differ in the updates of G and in a penalty on D's gradient."""
+    """Count the modes that G finds in settings with other updates of G and a penalty on D's gradient."""
     from experiments.gan_theory.players import Game, Setting, gaussian_mixture, grid, ring, tf
 
-    # Rounds differ, for time: five updates of G in a round are five times the work.
+    # Fewer rounds where a round has five updates of G, which take more time.
     settings = {
         "D 1, G 5": (Setting(g_steps=5), 2000),
         "D 1, G 1": (Setting(), 4000),
@@ -65,7 +65,7 @@ def mode_collapse(options: Options) -> Row:
         for block in range(blocks):
             played.play(tf.constant(block * each), tf.constant(each))
             points = played.generate(POINTS)
-            history.append([counted(x, centers, std) for x in points])
+            history.append([count_modes(x, centers, std) for x in points])
         drawn[name, kind] = points[0]
         found[name, kind] = np.array(history, np.float64), each * np.arange(1, blocks + 1)
     last = {play: history[-1] for play, (history, _) in found.items()}

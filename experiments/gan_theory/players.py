@@ -1,4 +1,4 @@
-"""Small generators and discriminators, several seeds side by side: for densities on a line, points in a plane."""
+"""Small generators and discriminators for points on a line or in a plane, several seeds trained side by side."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dcgan_tf.backend import keras, tf
 
 
 class Players:
-    """One network of dense layers for each seed, weights stacked; tanh or ReLU between, linear at the end.
+    """One network of dense layers for each seed, with stacked weights and a linear last layer.
 
     Optimisers work element by element, so stacked weights are trained as if each network were alone.
 
     Args:
-      sizes: units of the input, of each layer.
-      seeds: each fixes its network's Glorot normal weights.
-      part: apart from other networks of these seeds.
+      sizes: units of the input and of each layer.
+      seeds: each determines its network's Glorot normal weights.
+      part: number that distinguishes the networks of one seed.
       activation: of all layers but the last.
     """
 
@@ -43,7 +43,7 @@ class Players:
 
 @dataclass(frozen=True)
 class Setting:
-    """How a game is played; the losses are those of `dcgan_tf.gan.losses`.
+    """Settings of a game; the losses are those of `dcgan_tf.gan.losses`.
 
     Attributes:
       loss: "non_saturating" or "saturating".
@@ -65,18 +65,18 @@ class Game:
     """Algorithm 1 (Goodfellow et al. 2014) between stacked players.
 
     Args:
-      real: (seeds, number of points, step's seed) -> float32 [seeds, N, dimensions], of the data.
-      dimensions: of a point.
-      setting: how it is played.
+      real: (seeds, N, key) -> N points of the data for each seed, float32 [seeds, N, dimensions].
+      dimensions: of a point and of z.
+      setting: of the game.
       seeds: of the players; points and z are the same function of (seed, round) whatever the setting.
-      hidden: units of both layers between.
+      hidden: units of each of the two hidden layers.
     """
 
     BATCH = 256
 
     def __init__(self, real: Callable, dimensions: int, setting: Setting, seeds: range, hidden: int = 128):
         self.real, self.setting, self.seeds, self.dimensions = real, setting, seeds, dimensions
-        self.g = Players((dimensions, hidden, hidden, dimensions), seeds, 0)  # z has as many dimensions as a point
+        self.g = Players((dimensions, hidden, hidden, dimensions), seeds, 0)
         self.d = Players((dimensions, hidden, hidden, 1), seeds, 1)
         adam = keras.optimizers.Adam
         self.g_optimizer = adam(setting.g_rate, beta_1=setting.beta1, epsilon=1e-8)
@@ -85,29 +85,29 @@ class Game:
         self.d_optimizer.build(self.d.weights)
 
     def z(self, n: int, *key):
-        """float32 [seeds, n, dimensions] ~ N(0, 1), fixed by the key and each seed."""
-        seeds = [tf.stack([tf.constant(s, tf.int32), _folded(*key)]) for s in self.seeds]
+        """Latent points ~ N(0, 1), a function of the key and each seed: float32 [seeds, n, dimensions]."""
+        seeds = [tf.stack([tf.constant(s, tf.int32), _fold_key(*key)]) for s in self.seeds]
         return tf.stack([tf.random.stateless_normal((n, self.dimensions), seed) for seed in seeds])
 
     def d_loss(self, real, fake):
-        """[seeds]: cross-entropy of each seed's D, with the penalty."""
+        """Cross-entropy of each seed's D, with the penalty: [seeds]."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(real)
             real_logits = self.d(real)
-        loss = _mean(tf.nn.softplus(-real_logits)) + _mean(tf.nn.softplus(self.d(fake)))
+        loss = _mean_by_seed(tf.nn.softplus(-real_logits)) + _mean_by_seed(tf.nn.softplus(self.d(fake)))
         if self.setting.penalty:
             gradient = tape.gradient(real_logits, real)
-            loss += 0.5 * self.setting.penalty * _mean(tf.reduce_sum(tf.square(gradient), axis=-1))
+            loss += 0.5 * self.setting.penalty * _mean_by_seed(tf.reduce_sum(tf.square(gradient), axis=-1))
         return loss
 
     def g_loss(self, fake, kind: str = ""):
-        """[seeds]: what each seed's G descends."""
+        """Loss of each seed's G, `kind` or the setting's: [seeds]."""
         logits = self.d(fake)
         saturating = (kind or self.setting.loss) == "saturating"
-        return -_mean(tf.nn.softplus(logits)) if saturating else _mean(tf.nn.softplus(-logits))
+        return -_mean_by_seed(tf.nn.softplus(logits)) if saturating else _mean_by_seed(tf.nn.softplus(-logits))
 
     def update_d(self, step, part):
-        real = self.real(self.seeds, self.BATCH, _folded(step, part, 1))
+        real = self.real(self.seeds, self.BATCH, _fold_key(step, part, 1))
         fake = self.g(self.z(self.BATCH, step, part, 2))
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(self.d_loss(real, tf.stop_gradient(fake)))
@@ -121,7 +121,7 @@ class Game:
 
     @tf.function
     def play(self, first, rounds):
-        """Rounds first, first + 1, ..: int32 scalars."""
+        """Play `rounds` rounds from number `first` on; int32 scalars."""
         for step in tf.range(first, first + rounds):
             for part in range(self.setting.d_steps):
                 self.update_d(step, part)
@@ -130,30 +130,30 @@ class Game:
 
     @tf.function
     def train_d(self, first, rounds):
-        """D alone goes ahead."""
+        """Train D alone, with G fixed."""
         for step in tf.range(first, first + rounds):
             self.update_d(step, 0)
 
     def generate(self, n: int, key: int = 0) -> np.ndarray:
-        """G's points: float32 [seeds, n, dimensions]."""
+        """Points of G: float32 [seeds, n, dimensions]."""
         return self.g(self.z(n, 1 << 20, key)).numpy()
 
 
-def _folded(*key):
-    """One int32 of several small ones: two keys differ in their numbers, not in sums of them."""
+def _fold_key(*key):
+    """Combine several small integers, in order, into one int32."""
     number = tf.constant(17, tf.int32)
     for part in key:
         number = number * 31 * 31 + tf.cast(part, tf.int32)  # wraps around
     return number
 
 
-def _mean(values):
+def _mean_by_seed(values):
     """[seeds, ...] -> [seeds]."""
     return tf.reduce_mean(tf.reshape(values, (values.shape[0], -1)), axis=1)
 
 
 def gaussian_mixture(centers: np.ndarray, std: float) -> Callable:
-    """Points around centers, all equally likely: what `Game` takes as `real`. `centers` [K, dimensions]."""
+    """A mixture of equally likely Gaussians around `centers` [K, dimensions], as `Game` takes it for `real`."""
     places = tf.constant(centers, tf.float32)
 
     def real(seeds: range, n: int, key):

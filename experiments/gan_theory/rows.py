@@ -1,6 +1,7 @@
 """GAN theory by numbers: optimal discriminators, divergences, Algorithm 1 on known densities, collapse, gradients.
 
-Here are gradient play in F(u, v) = uv, the value at the optimal D, and divergences; the other rows have a module each.
+This module has gradient play in F(u, v) = uv, the value at the optimal D, and divergences. The other rows have a module
+each.
 """
 
 from __future__ import annotations
@@ -11,19 +12,20 @@ import numpy as np
 
 from experiments.framework import study
 from experiments.framework.study import AGREES, DIFFERS, Options, Row
-from experiments.gan_theory.densities import PAIRS, POINTS, STEP, optimal, optimal_discriminator, trained_for
+from experiments.gan_theory.densities import PAIRS, POINTS, STEP, optimal_discriminator, optimal_output, train_for
 from experiments.gan_theory.gaussian import algorithm_1, updates_per_player
 from experiments.gan_theory.gradients import vanishing_gradients
 from experiments.gan_theory.modes import mode_collapse
 
-RATE = 0.1  # of the players
+RATE = 0.1  # learning rate of the players
 
 
-def factors(rate: float) -> dict[str, float]:
-    """What each play multiplies the distance from (0, 0) by in a round, in the long run.
+def growth_factors(rate: float) -> dict[str, float]:
+    """The factor by which the distance from (0, 0) grows in a round of each play, in the long run.
 
-    With w = u + iv the gradient is a turn: simultaneous play is w <- (1 + i rate) w. Each play's factor is the largest
-    modulus of its polynomial's roots (extragradient: 1 + i rate - rate^2; optimistic: x^2 - (1 + 2 i rate) x + i rate).
+    With w = u + iv the gradient is a rotation: simultaneous play is w <- (1 + i rate) w. Each factor is the largest
+    modulus of the roots of a polynomial (extragradient: x - (1 + i rate - rate^2); optimistic: x^2 - (1 + 2 i rate) x +
+    i rate).
     """
     return {
         "simultaneous": math.hypot(1.0, rate),
@@ -34,7 +36,7 @@ def factors(rate: float) -> dict[str, float]:
 
 
 def play(kind: str, rounds: int, rate: float = RATE) -> np.ndarray:
-    """Gradient play in F(u, v) = uv from (1, 1), u minimises and v maximises: float64 [rounds + 1, 2]."""
+    """Gradient play in F(u, v) = uv from (1, 1), where u minimises and v maximises: float64 [rounds + 1, 2]."""
     u, v = 1.0, 1.0
     last, path = (v, u), [(u, v)]
     for _ in range(rounds):
@@ -46,7 +48,7 @@ def play(kind: str, rounds: int, rate: float = RATE) -> np.ndarray:
         elif kind == "extragradient":
             ahead = u - rate * v, v + rate * u
             u, v = u - rate * ahead[1], v + rate * ahead[0]
-        else:  # optimistic: twice this gradient less the one before
+        else:  # optimistic: twice this gradient minus the one before
             now = (v, u)
             u, v = u - rate * (2 * now[0] - last[0]), v + rate * (2 * now[1] - last[1])
             last = now
@@ -55,8 +57,9 @@ def play(kind: str, rounds: int, rate: float = RATE) -> np.ndarray:
 
 
 def gradient_play(options: Options) -> Row:
+    """Compare four ways to play with the eigenvalues of their rounds."""
     rounds = 1000
-    theory, measured = factors(RATE), {}
+    theory, measured = growth_factors(RATE), {}
     figure = study.new_figure(9, 4.2)
     trajectory, norms = figure.subplots(1, 2)
     for color, kind in zip(study.COLORS, theory):
@@ -87,16 +90,17 @@ def gradient_play(options: Options) -> Row:
 
 
 def integral(values: np.ndarray) -> float:
+    """Integral over POINTS of a function's values there."""
     return float(values.sum() * STEP)
 
 
 def entropy(p: np.ndarray) -> float:
-    """Differential, nats."""
+    """Differential entropy, nats."""
     return -integral(np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0))
 
 
 def kl(p: np.ndarray, q: np.ndarray) -> float:
-    """KL(p || q), nats; inf where q lacks what p has."""
+    """KL(p || q), nats; inf if p has mass where q has none."""
     if integral(np.where(q <= 0, p, 0.0)) > 1e-9:
         return math.inf
     inside = (p > 0) & (q > 0)
@@ -104,23 +108,23 @@ def kl(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def js(p: np.ndarray, q: np.ndarray) -> float:
-    """By entropies, not by KL: H of the mixture less the mean of both."""
+    """Jensen-Shannon divergence, nats, by entropies: that of the mixture minus the mean of both."""
     return entropy(0.5 * (p + q)) - 0.5 * (entropy(p) + entropy(q))
 
 
 def value(d: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
-    """V = E_p log D + E_q log(1 - D)."""
+    """V = E_p log D + E_q log(1 - D), nats."""
     tiny = 1e-300
     return integral(p * np.log(np.maximum(d, tiny))) + integral(q * np.log(np.maximum(1 - d, tiny)))
 
 
 def value_at_optimum(options: Options) -> Row:
-    """By quadrature at D* itself, and at a D trained to be it."""
-    found, outputs, rng = {}, trained_for(options), np.random.default_rng(0)
+    """Compute V by quadrature at D*, at other D and at a trained D, and compare with the formula."""
+    found, outputs, rng = {}, train_for(options), np.random.default_rng(0)
     for name, (first, second) in PAIRS.items():
         p, q = first(POINTS), second(POINTS)
-        best = optimal(p, q)
-        # Any other D has less: the best one's logit moved by smooth waves.
+        best = optimal_output(p, q)
+        # Any other D has a lower value; here the logit of D* is changed by smooth waves.
         logit = np.log(np.clip(best, 1e-12, 1 - 1e-12)) - np.log(np.clip(1 - best, 1e-12, 1 - 1e-12))
         others = [
             value(1 / (1 + np.exp(-(logit + a * np.sin(f * POINTS + s)))), p, q)
@@ -151,6 +155,7 @@ def value_at_optimum(options: Options) -> Row:
 
 
 def divergences(options: Options) -> Row:
+    """Compute KL both ways and JS of five pairs of densities."""
     found = {}
     for name, (first, second) in PAIRS.items():
         p, q = first(POINTS), second(POINTS)

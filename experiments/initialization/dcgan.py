@@ -1,4 +1,4 @@
-"""The signal and the gradient of every layer of a DCGAN, at the start and later, by initial weights."""
+"""Signal and gradient of every layer of a DCGAN, before and during training, by initial weights."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from experiments.framework.small_dcgan import (
     IMAGE_SIZE,
     NAIVE,
     WIDTH,
-    dcgan,
-    drawn_roads,
+    draw_roads,
+    make_dcgan,
     network_variables,
 )
 from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 BLOCK, LATER = 20, 200
 REAL = "other real roads"
 KINDS = ("article", "paper", "he", NAIVE)
-MOST_SEEDS = 3  # of a row of minutes
+MOST_SEEDS = 3  # as the row takes minutes
 MARKERS = "osv^"
 
 
-def layers(gan: DCGAN, real: np.ndarray) -> dict[str, dict[str, float]]:
-    """One look at both networks, batch norm as in training, nothing changed by it.
+def measure_layers(gan: DCGAN, real: np.ndarray) -> dict[str, dict[str, float]]:
+    """Measure both networks with batch norm as in training; their variables are restored afterwards.
 
     Args:
       real: uint8 [BATCH, S, S, C].
 
     Returns:
-      "g/h1" and so on, every layer with weights -> "signal", root mean square of what it gives, and "gradient", that
-      of its network's loss by it, times the batch size: of one image's loss.
+      name of every layer with weights, such as "g/h1" -> "signal", the root mean square of its output, and "gradient",
+      the root mean square of the gradient of its network's loss by that output, for the loss of one image.
     """
     from dcgan_tf.backend import keras, tf
     from dcgan_tf.gan.models import to_float
@@ -55,7 +55,7 @@ def layers(gan: DCGAN, real: np.ndarray) -> dict[str, dict[str, float]]:
 
     of_g, of_d, unused = {}, {}, {}
     with tf.GradientTape(persistent=True) as tape:
-        # Every output is watched: what depends on no variable has a gradient too.
+        # Variables are watched, so every output that depends on them has a gradient.
         fake = through(gan.generator, z, of_g)
         g_loss = gan.loss.generator(through(gan.discriminator, fake, unused))
         d_loss = gan.loss.real(through(gan.discriminator, to_float(real), of_d))
@@ -73,7 +73,7 @@ def layers(gan: DCGAN, real: np.ndarray) -> dict[str, dict[str, float]]:
 
 
 def dcgan_initialization(options: Options) -> Row:
-
+    """Train a small DCGAN from each kind of initial weights; measure its layers and its images."""
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.distributed.replicas import compile_train_steps
@@ -81,7 +81,7 @@ def dcgan_initialization(options: Options) -> Row:
 
     seeds, later = (1, BLOCK) if options.quick else (min(options.seeds, MOST_SEEDS), LATER)
     steps = later if options.quick else 2 * LATER
-    real = drawn_roads(*((120, 6) if options.quick else (600, 16)))
+    real = draw_roads(*((120, 6) if options.quick else (600, 16)))
     train, test = real[::2], real[1::2]
     scored = QuickScores(test, 0)
     kinds = (KINDS[0], NAIVE) if options.quick else KINDS
@@ -91,19 +91,19 @@ def dcgan_initialization(options: Options) -> Row:
     for kind in progress(kinds, "dcgan_initialization", unit="initial weights"):
         looks[kind], scores[kind] = {0: [], later: []}, []
         for seed in range(seeds):
-            gan, draw = dcgan(kind, seed), np.random.default_rng(seed)
+            gan, draw = make_dcgan(kind, seed), np.random.default_rng(seed)
             train_steps = compile_train_steps(gan)
-            looks[kind][0].append(layers(gan, train[:BATCH]))
+            looks[kind][0].append(measure_layers(gan, train[:BATCH]))
             for first in range(0, steps, BLOCK):
                 batches = train[draw.integers(0, len(train), (BLOCK, 1, BATCH))]
                 train_steps(Batch.unlabelled(batches), tf.constant(first, tf.int64))
                 if first + BLOCK == later:
-                    looks[kind][later].append(layers(gan, train[:BATCH]))
+                    looks[kind][later].append(measure_layers(gan, train[:BATCH]))
             scores[kind].append(scored(gan.generate))
             if seed == 0:
                 images[kind] = gan.generate(14)
     frechet = {kind: [s["frechet"] for s in found] for kind, found in scores.items()}
-    # Of a layer that feeds batch norm the size of the weights is divided out again; the image and D's logit are not.
+    # Batch norm divides the size of the weights out again, but not at the outputs: the image and D's logit.
     outputs = {
         kind: {n: np.median([run[n]["signal"] for run in looks[kind][0]]) for n in ("d/h0", "d/h3")} for kind in kinds
     }
@@ -144,7 +144,7 @@ def _layer_figure(looks: dict):
             for color, marker, (kind, found) in zip(COLORS, MARKERS, looks.items()):
                 names = list(found[step][0])
                 values = np.median([[run[name][part] for name in names] for run in found[step]], axis=0)
-                for network in "gd":  # two networks, two lines
+                for network in "gd":  # a line for each network
                     places = [n for n, name in enumerate(names) if name[0] == network]
                     label = kind if network == "g" else None
                     axes.plot(places, values[places], marker=marker, color=color, label=label)

@@ -1,4 +1,4 @@
-"""Inputs with a mean, and weights that are all the same."""
+"""Inputs whose mean is not 0, and weights that are all equal."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import math
 
 import numpy as np
 
-from experiments.framework.mnist import digits
+from experiments.framework.mnist import load_digits
 from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, new_figure
 
 UNITS, DEPTH, INPUTS = 256, 10, 200
 MEANS = (0.0, 0.5, 1.0, 2.0)
 
 
-def _through(x: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Pre-activations and activations of DEPTH layers of tanh with weights N(0, 1/n), [INPUTS, UNITS] each."""
+def _propagate(x: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Pre-activations and activations of DEPTH tanh layers with weights N(0, 1/n), [INPUTS, UNITS] each."""
     before, after = [], [x]
     for _ in range(DEPTH):
         w = rng.standard_normal((after[-1].shape[1], UNITS)) / math.sqrt(after[-1].shape[1])
@@ -24,16 +24,16 @@ def _through(x: np.ndarray, rng: np.random.Generator) -> tuple[list[np.ndarray],
     return before, after[1:]
 
 
-def likeness(x: np.ndarray) -> float:
-    """Mean cosine of the angles between different inputs, rows of [N, n]."""
+def mean_cosine(x: np.ndarray) -> float:
+    """Mean cosine of the angle between two different inputs, rows of [N, n]."""
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     n = len(x)
     return float((np.sum(unit @ unit.T) - n) / (n * (n - 1)))
 
 
 def input_mean(options: Options) -> Row:
-    """Var(z) = n Var(w) E[x²] = n Var(w) (Var(x) + mean²): the rule's line is right for mean 0 only."""
-    data = digits(options.data_dir)
+    """Compare with Var(z) = n Var(w) E[x²] = n Var(w) (Var(x) + mean²); the rule's formula assumes mean 0."""
+    data = load_digits(options.data_dir)
     images = data.images[:INPUTS].reshape(INPUTS, -1) / 255.0
     images = images / images.std()
     centred = images - images.mean(axis=0)
@@ -44,13 +44,13 @@ def input_mean(options: Options) -> Row:
         for seed in range(options.few):
             rng = np.random.default_rng(seed)
             x = float(kind[2:].split(",")[0]) + rng.standard_normal((INPUTS, UNITS)) if given is None else given
-            before, after = _through(x, rng)
+            before, after = _propagate(x, rng)
             runs.append(
                 {
                     "first": np.mean(before[0] ** 2),
                     "formula": np.mean(x**2),
                     "saturated": np.mean(np.abs(after[0]) > 0.95),
-                    "likeness": [likeness(x), *(likeness(a) for a in after)],
+                    "likeness": [mean_cosine(x), *(mean_cosine(a) for a in after)],
                 }
             )
         found[kind] = {part: np.mean([run[part] for run in runs], axis=0).tolist() for part in runs[0]}
@@ -96,13 +96,13 @@ def input_mean(options: Options) -> Row:
 def train(
     weights: list[np.ndarray], x: np.ndarray, labels: np.ndarray, steps: int, rate: float = 0.5
 ) -> tuple[list[float], np.ndarray]:
-    """Gradient descent of a sigmoid network with softmax cross-entropy, biases from 0, all images every step.
+    """Train a sigmoid network by gradient descent on the softmax cross-entropy of all images, biases starting at 0.
 
     Args:
       weights: [n_in, n_out] of each layer; changed in place.
 
     Returns:
-      the loss of each step, and the activations of the first hidden layer at the end, [N, n].
+      the loss before each step and at the end, and the last activations of the first hidden layer, [N, n].
     """
     biases = [np.zeros(w.shape[1]) for w in weights]
     target, losses = np.eye(weights[-1].shape[1])[labels], []
@@ -127,8 +127,8 @@ def train(
 
 
 def equal_weights(options: Options) -> Row:
-    """Of units that start the same all updates are the same: the hidden layer is one unit, many times over."""
-    data, sizes = digits(options.data_dir), (784, 50, 50, 10)
+    """Train from equal weights: units that start equal get equal updates, so a hidden layer stays one unit repeated."""
+    data, sizes = load_digits(options.data_dir), (784, 50, 50, 10)
     count, steps = (200, 100) if options.quick else (1000, 500)
     x, labels = data.images[:count].reshape(count, -1) / 255.0, data.labels[:count]
     found, curves = {}, {}
@@ -150,7 +150,7 @@ def equal_weights(options: Options) -> Row:
     figure = new_figure(9, 3.4)
     axes = figure.subplots()
     for color, (kind, losses) in zip(COLORS, curves.items()):
-        style = "--" if kind.startswith("constant") else "-"  # it lies on that of zero
+        style = "--" if kind.startswith("constant") else "-"  # it coincides with the curve of zero
         axes.plot(losses, style, color=color, label=f"{kind}: rank {found[kind]['rank']}")
     axes.set(xlabel=f"step (all {count} images of {data.name})", ylabel="cross-entropy, nats")
     axes.legend(frameon=False)

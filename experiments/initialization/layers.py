@@ -1,4 +1,4 @@
-"""The fans of convolutions measured, and the initial weights of the frameworks."""
+"""Fans of convolutions, measured, and the initial weights of the frameworks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dcgan_tf.backend import keras
 
 SIDE, BATCH, C_IN, C_OUT, EDGE = 16, 8, 48, 24, 4
-# Layer, kernel side, stride -> inputs that reach one output, outputs that one input reaches, both for one map each.
+# Layer, kernel side, stride -> inputs that reach one output and outputs that one input reaches, for one map each.
 FANS = {
     ("convolution", 5, 1): (25, 25),
     ("convolution", 5, 2): (25, 25 / 4),
@@ -24,7 +24,7 @@ FANS = {
 }
 
 
-def _layer(kind: str, size: int, stride: int, initializer) -> keras.layers.Layer:
+def _make_layer(kind: str, size: int, stride: int, initializer) -> keras.layers.Layer:
     from dcgan_tf.backend import keras
 
     made = keras.layers.Conv2D if kind == "convolution" else keras.layers.Conv2DTranspose
@@ -32,25 +32,25 @@ def _layer(kind: str, size: int, stride: int, initializer) -> keras.layers.Layer
 
 
 def gains(kind: str, size: int, stride: int, initializer) -> tuple[float, float]:
-    """Mean squares over those before, away from the edges: outputs over inputs, gradients of inputs over of outputs."""
+    """Gains of the mean square away from the edges: inputs to outputs, and gradients of outputs to those of inputs."""
     from dcgan_tf.backend import tf
 
     rng = np.random.default_rng([size, stride])
     x = tf.constant(rng.standard_normal((BATCH, SIDE, SIDE, C_IN), np.float32))
-    layer = _layer(kind, size, stride, initializer)
+    layer = _make_layer(kind, size, stride, initializer)
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = layer(x)
     gradient = rng.standard_normal(y.shape).astype(np.float32)
     back = tape.gradient(y, x, output_gradients=tf.constant(gradient)).numpy()
-    edge = max(1, EDGE * y.shape[1] // SIDE)  # whole periods of the stride, wherever the kernel does not reach out
+    edge = max(1, EDGE * y.shape[1] // SIDE)  # whole periods of the stride where the kernel stays inside
     forward = y.numpy()[:, edge:-edge, edge:-edge]
     back = back[:, EDGE:-EDGE, EDGE:-EDGE]
     return float(np.mean(forward**2)), float(np.mean(back**2))
 
 
 def convolution_fans(options: Options) -> Row:
-    """With weights of variance 1 the gains are the fans; then what Keras's He weights make of them."""
+    """Measure the fans as the gains of weights of variance 1; then measure the gains of Keras's He weights."""
     from dcgan_tf.backend import keras
 
     found, worst, spread = {}, 0.0, 0.0
@@ -70,8 +70,8 @@ def convolution_fans(options: Options) -> Row:
             "fan_in_measured": float(runs[:, 0].mean()),
             "fan_out": float(fans[1]),
             "fan_out_measured": float(runs[:, 1].mean()),
-            # What He's rule by Keras keeps of the signal, where 1 is meant: Keras takes a transposed layer's fans from
-            # its kernel's shape [k, k, out, in] as if it were [k, k, in, out], and knows nothing of strides.
+            # The factor of the signal by Keras's He rule, which should be 1. Keras takes a transposed layer's fans from
+            # the shape of its kernel, [k, k, out, in], as if it were [k, k, in, out], and ignores strides.
             "keras_he": float(np.mean(keras_he)),
             "keras_he_expected": float(fans[0] / (size**2 * (C_IN if kind == "convolution" else C_OUT))),
         }
@@ -107,8 +107,8 @@ def _fan_figure(found: dict):
     return figure
 
 
-def _truncated(fan: float, scale: float) -> tuple[float, float]:
-    """Variance and bound of Keras's "truncated normal" of variance scale / fan: cut at two standard deviations."""
+def _truncated_normal(fan: float, scale: float) -> tuple[float, float]:
+    """Variance and bound of Keras's truncated normal of variance scale / fan, cut at two standard deviations."""
     # The standard deviation of N(0, 1) cut at 2 is 0.8796 (closed form: 1 - 2 * 2 phi(2) / (Phi(2) - Phi(-2))).
     phi, inside = math.exp(-2) / math.sqrt(2 * math.pi), math.erf(math.sqrt(2))
     return scale / fan, 2 * math.sqrt(scale / fan / (1 - 4 * phi / inside))
@@ -119,7 +119,7 @@ def _uniform(variance: float) -> tuple[float, float]:
 
 
 def _keras_weights(n_in: int, n_out: int, k: int) -> dict[str, tuple[np.ndarray, tuple[float, float]]]:
-    """Name -> weights, and variance and bound (inf: none) by the formula."""
+    """Name -> weights, and by the formula their variance and bound (inf: none)."""
     from dcgan_tf.backend import keras
 
     def of(layer, shape):
@@ -142,20 +142,21 @@ def _keras_weights(n_in: int, n_out: int, k: int) -> dict[str, tuple[np.ndarray,
             of(layers.Conv2DTranspose(n_out, k, kernel_initializer=make.GlorotUniform(seed=0)), image),
             _uniform(2 / both),
         ),
-        "GlorotNormal": (dense(make.GlorotNormal(seed=0)), _truncated(n_in + n_out, 2)),
-        "HeNormal": (dense(make.HeNormal(seed=0)), _truncated(n_in, 2)),
+        "GlorotNormal": (dense(make.GlorotNormal(seed=0)), _truncated_normal(n_in + n_out, 2)),
+        "HeNormal": (dense(make.HeNormal(seed=0)), _truncated_normal(n_in, 2)),
         "HeUniform": (dense(make.HeUniform(seed=0)), _uniform(2 / n_in)),
-        "LecunNormal": (dense(make.LecunNormal(seed=0)), _truncated(n_in, 1)),
+        "LecunNormal": (dense(make.LecunNormal(seed=0)), _truncated_normal(n_in, 1)),
         "Orthogonal": (dense(make.Orthogonal(seed=0)), (1 / max(n_in, n_out), math.inf)),
         "RandomNormal": (dense(make.RandomNormal(seed=0)), (0.05**2, math.inf)),
         "HeNormal of Conv2DTranspose": (
             of(layers.Conv2DTranspose(n_out, k, kernel_initializer=make.HeNormal(seed=0)), image),
-            _truncated(k * k * n_out, 2),  # its fan is that of the outputs
+            _truncated_normal(k * k * n_out, 2),  # its fan is taken from the outputs
         ),
     }
 
 
 def _torch_weights(n_in: int, n_out: int, k: int) -> dict[str, tuple[np.ndarray, tuple[float, float]]]:
+    """The same for PyTorch."""
     import torch
     from torch import nn
 
@@ -174,11 +175,11 @@ def _torch_weights(n_in: int, n_out: int, k: int) -> dict[str, tuple[np.ndarray,
 
 
 def framework_defaults(options: Options) -> Row:
-
+    """Compare the initial weights of Keras and, if it is installed, PyTorch with their formulas."""
     from dcgan_tf.backend import keras
 
     sizes = (192, 320, 5)
-    # What the layers take when nothing is said is read from them, not taken for granted.
+    # The default initialisers are read from the layers.
     defaults = {
         type(layer.kernel_initializer).__name__
         for layer in (keras.layers.Dense(1), keras.layers.Conv2D(1, 1), keras.layers.Conv2DTranspose(1, 1))
@@ -192,7 +193,7 @@ def framework_defaults(options: Options) -> Row:
     found, good = {}, defaults == {"GlorotUniform"}
     for name, (values, (variance, bound)) in every.items():
         largest = float(np.abs(values).max())
-        # Of n values the variance is off by sqrt(2 / n) or less; 4 of these, and a thousandth for float32.
+        # The standard error of the variance of n values is at most sqrt(2 / n); 4 of these, and 0.001 for float32.
         near = abs(values.var() / variance - 1) < 4 * math.sqrt(2 / values.size) + 1e-3
         filled = math.isinf(bound) or 0.98 * bound < largest <= bound * (1 + 1e-6)
         good &= bool(near and filled)

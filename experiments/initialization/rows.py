@@ -1,6 +1,6 @@
 """Initial weights: how signals and gradients pass through deep networks, and through a DCGAN.
 
-Here are the rows of the notes, whose networks are matrices and an activation; the other rows have a module each.
+This module has the rows of the notes, whose networks are matrices and an activation. The other rows have a module each.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ def relu(x: np.ndarray) -> np.ndarray:
 
 
 def uniform(bound: float) -> Draw:
-    """U[-bound, bound], variance bound^2 / 3, of a square layer."""
+    """Square weights ~ U[-bound, bound], of variance bound^2 / 3."""
     return lambda rng: rng.uniform(-bound, bound, (WIDTH, WIDTH)).astype(np.float32)
 
 
 def normal(std: float) -> Draw:
+    """Square weights ~ N(0, std^2)."""
     return lambda rng: std * rng.standard_normal((WIDTH, WIDTH), dtype=np.float32)
 
 
-def last_values(activation: Callable, weights: Draw, seed: int, depth: int = DEPTH) -> np.ndarray:
-    """One input ~ N(0, 1) through `depth` layers: float64 [WIDTH]."""
+def propagate(activation: Callable, weights: Draw, seed: int, depth: int = DEPTH) -> np.ndarray:
+    """Propagate one input ~ N(0, 1) through `depth` layers: float64 [WIDTH]."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(WIDTH)
     for _ in range(depth):
@@ -44,13 +45,14 @@ def last_values(activation: Callable, weights: Draw, seed: int, depth: int = DEP
     return x
 
 
-def runs(options: Options) -> int:
-    """How many of the notes' runs: their one number is a draw from these."""
+def count_runs(options: Options) -> int:
+    """Number of runs; the notes' one number is a draw from their distribution."""
     return 20 if options.quick else max(options.seeds, 200)
 
 
 def tanh_100_layers(options: Options) -> Row:
-    values = [last_values(np.tanh, uniform(math.sqrt(1 / WIDTH)), seed) for seed in range(runs(options))]
+    """Compare the notes' standard deviation with the distribution over runs and with 3^-50."""
+    values = [propagate(np.tanh, uniform(math.sqrt(1 / WIDTH)), seed) for seed in range(count_runs(options))]
     logs = np.log([v.std() for v in values])
     theory = -0.5 * DEPTH * math.log(3.0)  # each layer multiplies the variance by n Var(w) = 1/3
     sigmas, published = (theory - logs.mean()) / logs.std(), (math.log(E1_STD) - logs.mean()) / logs.std()
@@ -76,8 +78,9 @@ def tanh_100_layers(options: Options) -> Row:
 
 
 def xavier_100_layers(options: Options) -> Row:
+    """Propagate through 100 layers of tanh with Xavier's weights."""
     bound = math.sqrt(6 / (2 * WIDTH))
-    stds = np.array([last_values(np.tanh, uniform(bound), seed).std() for seed in range(runs(options) // 4)])
+    stds = np.array([propagate(np.tanh, uniform(bound), seed).std() for seed in range(count_runs(options) // 4)])
     # n Var(w) = 1 and tanh(x) = x - x^3 / 3: the variance q falls by 2 q^2 a layer, to 1 / (2 depth).
     theory = math.sqrt(1 / (2 * DEPTH))
     return Row(
@@ -91,11 +94,15 @@ def xavier_100_layers(options: Options) -> Row:
 
 
 def relu_100_layers(options: Options) -> Row:
+    """Propagate through 100 layers of ReLU with Xavier's and Kaiming's weights."""
     kinds = {"Xavier": math.sqrt(1 / WIDTH), "Kaiming": math.sqrt(2 / WIDTH)}
-    theory = {"Xavier": -0.5 * DEPTH * math.log(2.0), "Kaiming": 0.0}  # of ln rms: half the units are cut off
+    theory = {
+        "Xavier": -0.5 * DEPTH * math.log(2.0),
+        "Kaiming": 0.0,
+    }  # of the logarithm of the root mean square: ReLU sets half the units to 0
     logs = {}
     for kind, std in kinds.items():
-        every = [last_values(relu, normal(std), seed) for seed in range(runs(options) // 4)]
+        every = [propagate(relu, normal(std), seed) for seed in range(count_runs(options) // 4)]
         logs[kind] = np.log([math.sqrt(np.mean(np.square(x))) for x in every])
     good = all(abs(logs[kind].mean() - theory[kind]) < 3 * logs[kind].std() for kind in kinds)
     shown = {kind: f"{kind} {math.exp(values.mean()):.2g}" for kind, values in logs.items()}
@@ -104,13 +111,14 @@ def relu_100_layers(options: Options) -> Row:
         "Xavier vanishes, Kaiming keeps the signal",
         f"root mean square {', '.join(shown.values())}; theory 2^-50 = 8.9e-16 and 1",
         ", ".join(f"{kind} factor {math.exp(v.std()):.2f}" for kind, v in logs.items())
-        + f" ({runs(options) // 4} runs)",
+        + f" ({count_runs(options) // 4} runs)",
         AGREES if good else f"{DIFFERS}: more than 3 sigma from theory",
         {kind: values.tolist() for kind, values in logs.items()},
     )
 
 
 def variance_product(options: Options) -> Row:
+    """Compare the mean square through linear layers with (n Var(w))^k."""
     depths, factors = np.arange(1, 51), (0.5, 1.0, 2.0)
     figure = study.new_figure(9, 3.6)
     axes, slopes, seeds = figure.subplots(), {}, range(options.seeds)
@@ -140,6 +148,7 @@ def variance_product(options: Options) -> Row:
 
 
 def activation_histograms(options: Options) -> Row:
+    """Draw the activations of five layers for four standard deviations of the weights."""
     units, inputs, layers = 100, 1000, 5
     kinds = {"N(0, 1)": 1.0, "N(0, 0.01²)": 0.01, "1 / sqrt(n)": units**-0.5, "times sqrt(n)": units**0.5}
     figure, numbers = study.new_figure(9, 7.5), {}

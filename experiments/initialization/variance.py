@@ -1,8 +1,8 @@
 """The mean square of signals and gradients through deep networks, against the formulas.
 
-Forward, a layer multiplies the mean square by n_in Var(w), backward by n_out Var(w), and each activation takes its
-share: that of infinitely wide networks, an integral over one Gaussian variable (Poole et al. 2016; 1/2 for ReLU, He et
-al. 2015).
+A layer multiplies the mean square by n_in Var(w) forward and by n_out Var(w) backward. Its activation multiplies it by
+a factor that is, for infinitely wide layers, an integral over one Gaussian variable (Poole et al. 2016; 1/2 for ReLU,
+He et al. 2015).
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ ACTIVATIONS = {
 
 def _orthogonal(rng: np.random.Generator, rows: int, columns: int) -> np.ndarray:
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
-    q = q * np.sign(np.diag(r))  # else it is not uniform among the orthogonal ones (Mezzadri 2007)
+    q = q * np.sign(np.diag(r))  # without this the matrix is not uniformly distributed (Mezzadri 2007)
     return q if rows >= columns else q.T
 
 
-# Name -> Var(w) of a layer [n_out, n_in], and which distribution has it.
+# Name -> Var(w) of a layer [n_out, n_in], and the kind of distribution.
 VARIANCES: dict[str, tuple[Callable[[int, int], float], str]] = {
     "N(0, 1)": (lambda n_in, n_out: 1.0, "normal"),
     "N(0, 0.01²)": (lambda n_in, n_out: 1e-4, "normal"),
@@ -62,11 +62,11 @@ VARIANCES: dict[str, tuple[Callable[[int, int], float], str]] = {
     "1/n_out": (lambda n_in, n_out: 1 / n_out, "normal"),
     "He, 2/n_out": (lambda n_in, n_out: 2 / n_out, "normal"),
 }
-SQUARE = tuple(VARIANCES)[:8]  # of layers with n_in = n_out the others are among these
+SQUARE = tuple(VARIANCES)[:8]  # the others equal one of these if n_in = n_out
 
 
-def weights(scheme: str, n_in: int, n_out: int, rng: np.random.Generator) -> np.ndarray:
-    """Initial weights, float64 [n_out, n_in]."""
+def draw_weights(scheme: str, n_in: int, n_out: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw initial weights, float64 [n_out, n_in]."""
     variance, kind = VARIANCES[scheme]
     std = math.sqrt(variance(n_in, n_out))
     if kind == "orthogonal":
@@ -76,17 +76,17 @@ def weights(scheme: str, n_in: int, n_out: int, rng: np.random.Generator) -> np.
     return std * rng.standard_normal((n_out, n_in))
 
 
-def measured(scheme: str, activation: str, widths: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean squares through one network, inputs and gradients at its output ~ N(0, 1).
+def measure(scheme: str, activation: str, widths: list[int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Measure mean squares through one network; inputs and gradients at the output ~ N(0, 1).
 
     Returns:
-      of the values of layer 0 (the input), 1, ..; of the gradients by the values of layer 0, 1, ..: [layers + 1] each.
+      mean squares of the values of layers 0 (the input), 1, .. and of the gradients by them: [layers + 1] each.
     """
     rng, function = np.random.default_rng(seed), ACTIVATIONS[activation]
     x, layers = rng.standard_normal((widths[0], INPUTS)), []
     signal = [np.mean(x**2)]
     for n_in, n_out in itertools.pairwise(widths):
-        w = weights(scheme, n_in, n_out, rng)
+        w = draw_weights(scheme, n_in, n_out, rng)
         z = w @ x
         x = function.value(z)
         layers.append((w, function.slope(z)))
@@ -103,12 +103,12 @@ _POINTS = np.linspace(-9.0, 9.0, 40_001)
 _DENSITY = np.exp(-0.5 * _POINTS**2) / math.sqrt(2 * math.pi) * (_POINTS[1] - _POINTS[0])
 
 
-def formula(scheme: str, activation: str, widths: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """What `measured` tends to as the layers become wide."""
+def predict(scheme: str, activation: str, widths: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """The limit of `measure` for wide layers."""
     variance, function = VARIANCES[scheme][0], ACTIVATIONS[activation]
     signal, shares = [1.0], []
     for n_in, n_out in itertools.pairwise(widths):
-        q = n_in * variance(n_in, n_out) * signal[-1]  # of what goes into the activation
+        q = n_in * variance(n_in, n_out) * signal[-1]  # the variance of the pre-activations
         z = math.sqrt(q) * _POINTS
         signal.append(float(np.sum(function.value(z) ** 2 * _DENSITY)))
         share = float(np.sum(function.slope(z) ** 2 * _DENSITY))
@@ -117,14 +117,18 @@ def formula(scheme: str, activation: str, widths: list[int]) -> tuple[np.ndarray
     return np.array(signal), back
 
 
-def compared(schemes, activations, widths: list[int], seeds: int) -> dict:
-    """{activation: {scheme: {"signal", "gradient": [seeds, layers + 1], and both by the formula, "_formula"}}}"""
+def compare(schemes, activations, widths: list[int], seeds: int) -> dict:
+    """Measure and predict all combinations.
+
+    Returns:
+      {activation: {scheme: {"signal" and "gradient": [seeds, layers + 1], and each with "_formula": [layers + 1]}}}.
+    """
     found = {}
     for activation in activations:
         found[activation] = {}
         for scheme in schemes:
-            runs = [measured(scheme, activation, widths, seed) for seed in range(seeds)]
-            lines = formula(scheme, activation, widths)
+            runs = [measure(scheme, activation, widths, seed) for seed in range(seeds)]
+            lines = predict(scheme, activation, widths)
             found[activation][scheme] = {
                 part: np.array([run[place] for run in runs]) for place, part in enumerate(PARTS)
             } | {f"{part}_formula": lines[place] for place, part in enumerate(PARTS)}
@@ -134,17 +138,17 @@ def compared(schemes, activations, widths: list[int], seeds: int) -> dict:
 PARTS = ("signal", "gradient")
 
 
-def growth(found: dict[str, np.ndarray], part: str) -> np.ndarray:
-    """Natural logarithm of a layer's factor, mean over the layers: of values from the input on, of gradients to it."""
+def log_factor(found: dict[str, np.ndarray], part: str) -> np.ndarray:
+    """Natural logarithm of a layer's factor, mean over layers: forward for the signal, backward for the gradient."""
     values = found[part] if part.startswith("signal") else found[part][..., ::-1]
     return (np.log(values[..., -1]) - np.log(values[..., 0])) / (values.shape[-1] - 1)
 
 
 def errors(found: dict) -> dict[str, float]:
-    """Largest distance of `growth` from the formula's, of the mean over the seeds, over the schemes."""
+    """Largest difference over the schemes between the mean `log_factor` over seeds and the formula's."""
     return {
         activation: max(
-            abs(float(growth(f, part).mean() - growth(f, f"{part}_formula")))
+            abs(float(log_factor(f, part).mean() - log_factor(f, f"{part}_formula")))
             for f in schemes.values()
             for part in PARTS
         )
@@ -153,18 +157,18 @@ def errors(found: dict) -> dict[str, float]:
 
 
 def draw(found: dict, title: str):
-    """Signals above, gradients below, an activation a column; markers: measured, lines: the formula."""
+    """Draw signals (above) and gradients (below), an activation a column: measured as markers, the formula as lines."""
     figure = new_figure(9.5, 6.4)
     plots = figure.subplots(2, len(found), squeeze=False, sharex=True)
     for column, (activation, schemes) in enumerate(found.items()):
         for row, part in enumerate(PARTS):
             axes = plots[row, column]
             for n, (scheme, f) in enumerate(schemes.items()):
-                color = "0.45" if n == 7 else COLORS[n]  # the eighth colour, yellow, is faint on white
+                color = "0.45" if n == 7 else COLORS[n]  # the eighth colour, yellow, is hard to see on white
                 layers, middle = np.arange(f[part].shape[1]), np.exp(np.log(f[part]).mean(axis=0))
                 axes.plot(layers, f[f"{part}_formula"], color=color, linewidth=1)
                 turns = 4 if len(layers) > 12 else 2
-                some = slice(n % turns, None, turns)  # lines that coincide take turns
+                some = slice(n % turns, None, turns)  # markers of coinciding lines alternate
                 axes.plot(layers[some], middle[some], MARKERS[n], color=color, markersize=5, label=scheme)
             axes.set_yscale("log")
             axes.xaxis.get_major_locator().set_params(integer=True)
@@ -183,11 +187,11 @@ def _table(found: dict) -> list[list]:
     for activation, schemes in found.items():
         for scheme, f in schemes.items():
             for part in PARTS:
-                factors = np.exp(growth(f, part))
-                line = float(np.exp(growth(f, f"{part}_formula")))
+                factors = np.exp(log_factor(f, part))
+                line = float(np.exp(log_factor(f, f"{part}_formula")))
                 rows.append(
                     [activation, scheme, part]
-                    + [f"{v:.4f}" for v in (np.exp(growth(f, part).mean()), line, factors.min(), factors.max())]
+                    + [f"{v:.4f}" for v in (np.exp(log_factor(f, part).mean()), line, factors.min(), factors.max())]
                 )
     return rows
 
@@ -197,19 +201,19 @@ def _numbers(found: dict) -> dict:
 
 
 def _spread(found: dict, seeds: int) -> str:
-    worst = max(float(growth(f, p).std()) for s in found.values() for f in s.values() for p in PARTS)
+    worst = max(float(log_factor(f, p).std()) for s in found.values() for f in s.values() for p in PARTS)
     return f"{worst:.3f} of ln at most ({seeds} seeds)"
 
 
 def _factors(schemes: dict, names, part: str = "signal") -> str:
-    return ", ".join(f"{name} {np.exp(growth(schemes[name], part).mean()):.3g}" for name in names)
+    return ", ".join(f"{name} {np.exp(log_factor(schemes[name], part).mean()):.3g}" for name in names)
 
 
 def xavier(options: Options) -> Row:
-    """Symmetric activations: Xavier keeps the linear network's signal and gradient, N(0, 1) and 0.01 do not."""
-    found = compared(SQUARE, ("linear", "tanh", "sigmoid"), [WIDTH] * (DEPTH + 1), options.few)
+    """Measure symmetric activations, for which Xavier's weights should keep signal and gradient."""
+    found = compare(SQUARE, ("linear", "tanh", "sigmoid"), [WIDTH] * (DEPTH + 1), options.few)
     error, linear = errors(found), found["linear"]
-    kept = max(abs(float(growth(linear[s], p).mean())) for s in SQUARE[3:6] for p in PARTS)
+    kept = max(abs(float(log_factor(linear[s], p).mean())) for s in SQUARE[3:6] for p in PARTS)
     good = max(error.values()) < TOLERANCE and kept < TOLERANCE
     return Row(
         f"variance through {DEPTH} layers of {WIDTH}, symmetric activations",
@@ -225,15 +229,17 @@ def xavier(options: Options) -> Row:
 
 
 def he(options: Options) -> Row:
-    """ReLU nets: He keeps signal and gradient where Xavier halves both a layer."""
-    found = compared(SQUARE, ("ReLU", "LeakyReLU 0.2"), [WIDTH] * (DEPTH + 1), options.few)
+    """Measure ReLU networks, in which He's weights should keep signal and gradient and Xavier's halve both a layer."""
+    found = compare(SQUARE, ("ReLU", "LeakyReLU 0.2"), [WIDTH] * (DEPTH + 1), options.few)
     funnel = [1024, 768, 512, 384, 256, 192, 128]
-    apart = compared(("He", "He, 2/n_out"), ("ReLU",), funnel, options.few)["ReLU"]
-    # Of a network with layers of n_0, .. n_L units He's forward rule multiplies the gradients by n_L / n_0 in all.
+    apart = compare(("He", "He, 2/n_out"), ("ReLU",), funnel, options.few)["ReLU"]
+    # Through layers of n_0, .. n_L units He's forward rule multiplies the gradients by n_L / n_0.
     constant = funnel[-1] / funnel[0]
-    whole = {s: {p: float(np.exp(growth(f, p).mean() * (len(funnel) - 1))) for p in PARTS} for s, f in apart.items()}
+    whole = {
+        s: {p: float(np.exp(log_factor(f, p).mean() * (len(funnel) - 1))) for p in PARTS} for s, f in apart.items()
+    }
     error = errors(found)
-    kept = abs(float(growth(found["ReLU"]["He"], "signal").mean()))
+    kept = abs(float(log_factor(found["ReLU"]["He"], "signal").mean()))
     ratio = whole["He"]["gradient"] / constant, whole["He, 2/n_out"]["signal"] * constant
     good = max(error.values()) < TOLERANCE and kept < TOLERANCE and all(0.7 < r < 1.4 for r in ratio)
     return Row(
@@ -252,19 +258,19 @@ def he(options: Options) -> Row:
 
 
 def forward_backward(options: Options) -> Row:
-    """Layers whose fan_in is not their fan_out: the two conditions exclude each other, the averaged one is between."""
+    """Measure layers whose fan_in is not their fan_out, where no variance satisfies both of Xavier's conditions."""
     shapes = {
         "narrowing, 1024 to 64": [1024, 724, 512, 362, 256, 181, 128, 90, 64],
         "in turn 512 and 128": [512, 128] * 4 + [512],
     }
     schemes = ("1/n (LeCun)", "1/n_out", "Xavier normal", "Xavier uniform")
-    found = {shape: compared(schemes, ("linear",), widths, options.few)["linear"] for shape, widths in shapes.items()}
+    found = {shape: compare(schemes, ("linear",), widths, options.few)["linear"] for shape, widths in shapes.items()}
     error = errors(found)
-    # Each condition holds its own direction; the averaged one changes both less than the worse of the two does.
+    # Each condition keeps one direction; the averaged one changes both, by less than the worse of the two.
     first = found["narrowing, 1024 to 64"]
-    changes = {s: [float(np.exp(growth(f, p).mean() * 8)) for p in PARTS] for s, f in first.items()}
+    changes = {s: [float(np.exp(log_factor(f, p).mean() * 8)) for p in PARTS] for s, f in first.items()}
     bound = max(
-        abs(np.abs(weights("Xavier uniform", n, m, np.random.default_rng(0))).max() / math.sqrt(6 / (n + m)) - 1)
+        abs(np.abs(draw_weights("Xavier uniform", n, m, np.random.default_rng(0))).max() / math.sqrt(6 / (n + m)) - 1)
         for n, m in ((1024, 724), (512, 128))
     )
     good = max(error.values()) < TOLERANCE and bound < 1e-3

@@ -1,12 +1,13 @@
-"""What the search for z gains from restarts, objective, optimiser, rate and norm, on a run's held-out images.
+"""The search for z with other restarts, objectives, optimisers, rates and norms, on a run's held-out images.
 
     python -m experiments.inpainting --run=runs/lfw-stable                    # all parts, 64 images
     python -m experiments.inpainting --run=runs/lfw-stable --only=restarts --iterations=200
 
 Parts: `restarts` (1, 4, 16 starts), `settings` (the slides', the paper's and the non-saturating objective, Adam and
-momentum), `rates`, `norm` (the weight of |z|'s own density), `iterations`, `descent` (the loss of the best start on its
-way, median over images), `recovery` (of images that G drew), `speed` (all images in one batch beside one after the
-other, and the share of TensorFlow's matrix product). The hole is the centre; PSNR is of the hole, blended.
+momentum), `rates`, `norm` (the weight of the density of |z|), `iterations`, `descent` (the loss of the best start over
+the iterations, median over images), `recovery` (of images that G drew), `speed` (all images in one batch against one
+after the other, and the share of the speed of TensorFlow's matrix product). The hole is the centre; PSNR is measured in
+the hole after blending.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ from experiments.framework import timing
 
 FLAGS = absl_flags.FLAGS
 cli.define("run", "", "folder of the run (default: the newest in runs/)")
-cli.define("num_images", 64, "held-out images")
-cli.define("iterations", 500, "of each search")
-cli.define("only", "", "parts with commas between; empty: all")
-cli.define("rounds", 5, "rounds of `speed`; in each, both forms take their turn")
+cli.define("num_images", 64, "number of held-out images")
+cli.define("iterations", 500, "iterations of each search")
+cli.define("only", "", "parts, separated by commas; empty: all")
+cli.define("rounds", 5, "rounds of `speed`; in each, every form takes its turn")
 cli.define(
-    "output", "experiments/inpainting/results/inpainting.json", "file for the figures; parts not asked for stay in it"
+    "output",
+    "experiments/inpainting/results/inpainting.json",
+    "JSON file for the results; parts that are not asked for stay in it",
 )
 cli.define("figure", "experiments/inpainting/results/inpainting_descent.png", "PNG for `descent`")
 
@@ -43,13 +46,13 @@ PIECE = 20  # iterations of one turn of `speed`
 
 
 class Study:
-    """Searches over the same images with the same hole and the same starts."""
+    """Searches over the same images, with the same hole and the same starts."""
 
     def __init__(self, gan, images: np.ndarray, known: np.ndarray, iterations: int):
         self.gan, self.images, self.known, self.iterations = gan, images, known, iterations
 
-    def searched(self, label: str, objective="paper", restarts: int = RESTARTS, **settings) -> dict:
-        """One row: a search and how its completions score."""
+    def search_and_score(self, label: str, objective="paper", restarts: int = RESTARTS, **settings) -> dict:
+        """One row: search and score the completions."""
         from dcgan_tf.inpainting.blending import blend
         from dcgan_tf.inpainting.scores import compute_scores
         from dcgan_tf.inpainting.search import search
@@ -71,32 +74,32 @@ class Study:
             "seconds": seconds,
         }
 
-    def restarts(self) -> list[dict]:
-        return [self.searched(f"{count} start{'s' * (count > 1)}", restarts=count) for count in (1, 4, 16)]
+    def vary_restarts(self) -> list[dict]:
+        return [self.search_and_score(f"{count} start{'s' * (count > 1)}", restarts=count) for count in (1, 4, 16)]
 
-    def settings(self) -> list[dict]:
+    def vary_settings(self) -> list[dict]:
         from dcgan_tf.inpainting.options import LossName, OptimizerName
 
         kinds = [(loss, optimizer) for loss in get_args(LossName) for optimizer in get_args(OptimizerName)]
-        return [self.searched(f"{loss}, {optimizer}", loss, optimizer=optimizer) for loss, optimizer in kinds]
+        return [self.search_and_score(f"{loss}, {optimizer}", loss, optimizer=optimizer) for loss, optimizer in kinds]
 
-    def rates(self) -> list[dict]:
+    def vary_rates(self) -> list[dict]:
         kinds = [(optimizer, rate) for optimizer, rates in RATES.items() for rate in rates]
-        return [self.searched(f"{kind} {rate:g}", optimizer=kind, learning_rate=rate) for kind, rate in kinds]
+        return [self.search_and_score(f"{kind} {rate:g}", optimizer=kind, learning_rate=rate) for kind, rate in kinds]
 
-    def norm(self) -> list[dict]:
+    def vary_norm(self) -> list[dict]:
         from dcgan_tf.inpainting.search import OBJECTIVES
 
         if self.gan.config.latent == "uniform":
-            return []  # clipped, not weighed
+            return []  # such z are clipped, and their norm has no weight
         kinds = {f"norm weight {w:g}": dataclasses.replace(OBJECTIVES["paper"], norm_weight=w) for w in NORM_WEIGHTS}
-        return [self.searched(label, objective) for label, objective in kinds.items()]
+        return [self.search_and_score(label, objective) for label, objective in kinds.items()]
 
-    def iterations_(self) -> list[dict]:
-        return [self.searched(f"{count} iterations", iterations=count) for count in (50, 100, 200, 500, 1000)]
+    def vary_iterations(self) -> list[dict]:
+        return [self.search_and_score(f"{count} iterations", iterations=count) for count in (50, 100, 200, 500, 1000)]
 
-    def descent(self) -> list[dict]:
-        """The median over images of the best start's loss, and how often it rises from one mark of 25 to the next."""
+    def follow_descent(self) -> list[dict]:
+        """The median over images of the best start's loss, and how often it rises between marks 25 iterations apart."""
         from dcgan_tf.inpainting.search import search
 
         found = search(self.gan, self.images, self.known, restarts=RESTARTS, iterations=self.iterations)
@@ -107,8 +110,8 @@ class Study:
         _draw(quartiles, Path(FLAGS.figure))
         return [{"label": "median of the best start", "rises": rises, "marks": [float(value) for value in marks]}]
 
-    def recovery(self) -> list[dict]:
-        """Images that G drew, the centre missing: is the z found whose image is the same in the hole too?"""
+    def recover_generated(self) -> list[dict]:
+        """Complete images that G drew: is a z found whose image is the same in the hole too?"""
         from dcgan_tf.inpainting.scores import compute_scores
         from dcgan_tf.inpainting.search import search
 
@@ -123,8 +126,8 @@ class Study:
             )
         return rows
 
-    def speed(self) -> list[dict]:
-        """All searches in one batch beside image after image and start after start; and the share of the peak."""
+    def measure_speed(self) -> list[dict]:
+        """Time all searches in one batch, image by image and start by start; also the share of the peak."""
         from dcgan_tf.inpainting.masks import importance
         from dcgan_tf.inpainting.search import LEARNING_RATES, OBJECTIVES, Search
         from experiments.framework.flop import search_flop
@@ -132,7 +135,7 @@ class Study:
         config, count = self.gan.config, len(self.images)
         weights = np.stack([importance(known) for known in self.known])
 
-        def of(images: int, starts: int) -> Callable[[int], None]:
+        def make_turn(images: int, starts: int) -> Callable[[int], None]:
             one = Search(
                 self.gan, OBJECTIVES["paper"], "adam", LEARNING_RATES["adam"], 3 * PIECE, images * starts, False
             )
@@ -140,14 +143,14 @@ class Study:
             given = [np.repeat(values[:images], starts, axis=0) for values in (self.images, weights)]
             return lambda times: one.run(z, *given, times * PIECE)
 
-        product = timing.product("tf", config.precision)
+        product = timing.make_product("tf", config.precision)
         variants = {
-            "together": of(count, RESTARTS),
-            "image": of(1, RESTARTS),
-            "start": of(1, 1),
+            "together": make_turn(count, RESTARTS),
+            "image": make_turn(1, RESTARTS),
+            "start": make_turn(1, 1),
             "product": lambda times: product(10 * times),
         }
-        seconds = timing.interleaved(variants, FLAGS.rounds, 3)
+        seconds = timing.time_interleaved(variants, FLAGS.rounds, 3)
         together, image, start = (np.array(seconds[name]) / PIECE for name in ("together", "image", "start"))
         peak = 2 * timing.matrix_side() ** 3 * 10 / np.median(seconds["product"])
         flop = search_flop(config) / config.batch_size * count * RESTARTS
@@ -164,14 +167,14 @@ class Study:
 
 
 PARTS: dict[str, Callable[[Study], list[dict]]] = {
-    "restarts": Study.restarts,
-    "settings": Study.settings,
-    "rates": Study.rates,
-    "norm": Study.norm,
-    "iterations": Study.iterations_,
-    "descent": Study.descent,
-    "recovery": Study.recovery,
-    "speed": Study.speed,
+    "restarts": Study.vary_restarts,
+    "settings": Study.vary_settings,
+    "rates": Study.vary_rates,
+    "norm": Study.vary_norm,
+    "iterations": Study.vary_iterations,
+    "descent": Study.follow_descent,
+    "recovery": Study.recover_generated,
+    "speed": Study.measure_speed,
 }
 
 
@@ -194,18 +197,18 @@ def _draw(quartiles: np.ndarray, path: Path) -> None:
 
 
 def table(rows: list[dict]) -> str:
-    """Markdown, a column a figure."""
+    """A table in Markdown with a column for each figure."""
     if not rows:
         return "(nothing to vary)"
     names = [name for name in rows[0] if name != "marks"]
     lines = ["| " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * len(names) + "|"]
 
-    def shown(value) -> str:
+    def format_value(value) -> str:
         if isinstance(value, list):
             return f"{value[0]:.4g} ± {value[1]:.2g}"
         return value if isinstance(value, str) else f"{value:.4g}"
 
-    return "\n".join([*lines, *("| " + " | ".join(shown(row[name]) for name in names) + " |" for row in rows)])
+    return "\n".join([*lines, *("| " + " | ".join(format_value(row[name]) for name in names) + " |" for row in rows)])
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
-"""Do the metrics move as they must? Real images, made worse step by step, against real images of the same set.
+"""Check that the metrics respond to damage: real images, damaged more and more, against real images of the same set.
 
     python -m experiments.metrics.checks --real=PATH
 
-Four kinds of damage, each from none to much: blur, noise, modes dropped (only a share of the road is left), and copies
-of training images among fresh ones. One figure and one JSON file.
+There are four kinds of damage, each from none to much: blur, noise, dropped modes (only a part of the drive is left)
+and copies of training images among fresh ones. The command writes a figure and a JSON file.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ FLAGS = absl_flags.FLAGS
 cli.define("real", "data/driving_sim", "folder of real images, in time order if it is a driving set")
 cli.define("num_images", 500, "images on each side")
 cli.define("cache_dir", "data/packed", "folder for decoded images")
-cli.define("seed", 0, "fixes what is drawn")
-cli.define("out", "experiments/metrics/results/checks.png", "the figure; the numbers go beside it as .json")
+cli.define("seed", 0, "determines which images are drawn")
+cli.define(
+    "out", "experiments/metrics/results/checks.png", "PNG for the figure; the numbers are written beside it as .json"
+)
 
-# Kind of damage -> its strengths, and what they count.
+# Kind of damage -> its strengths, and their unit.
 DAMAGE = {
     "blur": ([0.0, 0.5, 1.0, 2.0, 4.0], "Gaussian blur, sigma in pixels"),
     "noise": ([0.0, 5.0, 10.0, 20.0, 40.0], "noise, sigma in grey levels"),
@@ -33,21 +35,21 @@ DAMAGE = {
 }
 
 
-def damaged(kind: str, strength: float, fresh: np.ndarray, copied: np.ndarray, draw) -> np.ndarray:
-    """`fresh` images, uint8 [n, S, S, C], with one kind of damage; `copied` are the training images to copy."""
+def damage(kind: str, strength: float, fresh: np.ndarray, copied: np.ndarray, draw) -> np.ndarray:
+    """Damage `fresh` images, uint8 [n, S, S, C], in one way; `copied` are the training images to copy."""
     if kind == "blur":
         return np.stack([np.asarray(Image.fromarray(i).filter(ImageFilter.GaussianBlur(strength))) for i in fresh])
     if kind == "noise":
         return np.clip(np.rint(fresh + draw.normal(0, 1, fresh.shape) * strength), 0, 255).astype(np.uint8)
     n = len(fresh)
-    if kind == "modes dropped":  # fresh images are in time order: their first part is one part of the road
+    if kind == "modes dropped":  # fresh images are in time order, so their first part is one stretch of the drive
         return fresh[draw.integers(0, max(1, round(n * (1 - strength))), n)] if strength else fresh
     copies = draw.permutation(n) < round(strength * n)
     return np.where(copies[:, None, None, None], copied[draw.permutation(n)], fresh)
 
 
 def measure(images: np.ndarray, count: int, seed: int) -> dict:
-    """All metrics for every damage: {kind: [{metric: {value, spread}} for each strength]}."""
+    """Measure all metrics for every damage: {kind: [{metric: {value, spread}} for each strength]}."""
     from dcgan_tf.console import Progress
     from dcgan_tf.evaluation.sets import draw_rows
     from dcgan_tf.metrics.comparison import Sample, compare
@@ -67,14 +69,14 @@ def measure(images: np.ndarray, count: int, seed: int) -> dict:
         for kind, (strengths, _) in DAMAGE.items():
             results[kind] = []
             for strength in strengths:
-                x = damaged(kind, strength, fresh, training, np.random.default_rng(seed))
+                x = damage(kind, strength, fresh, training, np.random.default_rng(seed))
                 found = compare(reference, sample(x), unseen_distances, seed, shown)
                 results[kind].append({name: {"value": m.value, "spread": m.spread} for name, m in found.items()})
     return results
 
 
 def draw_figure(path: Path, results: dict, count: int, what: str) -> None:
-    """A row for each metric, a column for each damage."""
+    """Draw a row for each metric and a column for each kind of damage."""
     from matplotlib.figure import Figure
 
     from dcgan_tf.files import replacing
@@ -105,7 +107,7 @@ def draw_figure(path: Path, results: dict, count: int, what: str) -> None:
                 panel.set_title(kind, fontsize=10)
             if r == len(names) - 1:
                 panel.set_xlabel(unit, fontsize=8)
-    for row, name in zip(axes, names):  # from hardly anything to hundreds: a root shows both ends
+    for row, name in zip(axes, names):  # values from nearly 0 to hundreds: a square root shows both ends
         if name in ("sliced_wasserstein", "frechet", "kernel"):
             row[0].set_yscale(
                 "function", functions=(lambda v: np.sign(v) * np.sqrt(np.abs(v)), lambda v: np.sign(v) * v**2)

@@ -1,9 +1,9 @@
-"""Do the metrics put a generator's stages in order? Untrained, 100, 500, 1,500 steps, and held-out real images.
+"""Check that the metrics order the stages of a generator: 0, 100, 500 and 1,500 steps, and held-out real images.
 
     python -m experiments.metrics.order --data_dir=PATH
 
-One training run of the `stable` recipe at half the width; every stage is compared with the same training images, as
-many as were held out. A table (Markdown) and one JSON file.
+One run of the `stable` recipe at half the width is trained. Every stage is compared with the same training images, as
+many as were held out. The command writes a table (Markdown) and a JSON file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from dcgan_tf.errors import UserError
 FLAGS = absl_flags.FLAGS
 cli.define("data_dir", "data/driving_sim", "a driving set in Sully Chen's layout")
 cli.define("cache_dir", "data/packed", "folder for decoded images")
-cli.define("width", 32, "maps next to the image, in both networks")
-cli.define("seed", 0, "fixes everything")
+cli.define("width", 32, "maps next to the image in both networks")
+cli.define("seed", 0, "seed of the network and of all draws")
 cli.define("out", "experiments/metrics/results/order", "the table and the numbers, without .md and .json")
 
 MARKS = (0, 100, 500, 1500)
 
 
 def measure() -> tuple[dict[str, dict], int]:
-    """Every metric of each stage and of the held-out images, by the stage's name; and the images on each side."""
+    """Measure each stage and the held-out images: {stage: {metric: result}}, and the number of images on each side."""
     import dcgan_tf
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch

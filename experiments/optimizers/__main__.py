@@ -1,6 +1,6 @@
 """Optimisers: on a valley, on MNIST, their formulas, their learning rates, and a DCGAN trained by each.
 
-With --data_dir MNIST's four files are used, otherwise digits drawn from fonts, as every output then says.
+MNIST's four files are read from --data_dir; without it digits drawn from fonts are used, and every output says so.
 """
 
 from dcgan_tf import cli

@@ -1,4 +1,4 @@
-"""A small DCGAN of digits trained by each optimiser for equal steps."""
+"""A small DCGAN of digits, trained by each optimiser for the same number of steps."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dcgan_tf.console import progress
-from experiments.framework.mnist import digits
+from experiments.framework.mnist import load_digits
 from experiments.framework.small_dcgan import COUNTED, network_variables
 from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure
-from experiments.optimizers.formulas import NAMES, OF_NAME, framework
+from experiments.optimizers.formulas import NAMES, OF_NAME, make_optimizer
 
 if TYPE_CHECKING:
     from dcgan_tf.config import Config
 
-# The best of two to four a factor of about 3 apart, 300 steps and one seed each: two networks that play against each
-# other bear other rates than the network on MNIST does.
+# The best of two to four rates a factor of about 3 apart, by 300 steps of one seed each. The rates of the network on
+# MNIST do not suit two networks that are trained against each other.
 RATES = {"SGD": 0.03, "Momentum": 0.0003, "Nesterov": 0.0003, "AdaGrad": 0.03, "RMSProp": 0.001, "Adam": 0.001}
 IMAGE_SIZE, WIDTH, BATCH, BLOCK, SHOWN = 32, 16, 32, 20, 14
-MOST_SEEDS = 3  # of a row of minutes
+MOST_SEEDS = 3  # as the row takes minutes
 REAL, UNTRAINED = "other real digits", "untrained"
 
 
 class Trainings:
-    """Trainings by one optimiser from the initial weights of any seed, by one compiled step."""
+    """Trainings by one optimiser, from initial weights of any seed, with one compiled step."""
 
     def __init__(self, config: Config, name: str):
         from dcgan_tf.distributed.replicas import compile_train_steps
         from dcgan_tf.gan.dcgan import DCGAN
 
         self.gan = DCGAN(config)
-        if name != "Adam":  # Adam is the article's, with beta1 0.5
-            self.gan.g_optimizer, self.gan.d_optimizer = (framework(name, RATES[name]) for _ in range(2))
+        if name != "Adam":  # Adam stays the article's, with beta1 0.5
+            self.gan.g_optimizer, self.gan.d_optimizer = (make_optimizer(name, RATES[name]) for _ in range(2))
             self.gan.g_optimizer.build(self.gan.generator.trainable_variables)
             self.gan.d_optimizer.build(self.gan.discriminator.trainable_variables)
         self.optimizers = self.gan.g_optimizer.variables + self.gan.d_optimizer.variables
@@ -40,7 +40,11 @@ class Trainings:
         self._start = [slot.numpy() for slot in self.optimizers]
 
     def train(self, real: np.ndarray, weights: list[np.ndarray], steps: int, seed: int) -> dict[str, np.ndarray]:
-        """What `train_step` returns, each [steps]; the seed alone fixes images, from uint8 [N, 32, 32, 1], and z."""
+        """Train on `real`, uint8 [N, 32, 32, 1]; batches and z depend on the seed alone.
+
+        Returns:
+          metric of the train step -> its values, [steps].
+        """
         from dcgan_tf.backend import tf
         from dcgan_tf.batch import Batch
         from dcgan_tf.run_metrics import STEP_NAMES
@@ -50,23 +54,23 @@ class Trainings:
         draw, found = np.random.default_rng(seed), []
         for first in range(0, steps, BLOCK):
             batches = real[draw.integers(0, len(real), (BLOCK, 1, BATCH))]
-            # The steps' numbers fix z: those of another seed lie far away.
+            # z follows from the number of the step, so seeds get numbers far apart.
             number = tf.constant(seed * 1_000_000 + first, tf.int64)
             found.append(self._train_steps(Batch.unlabelled(batches), number))
         return dict(zip(STEP_NAMES, np.concatenate(found).T))
 
 
 def dcgan_optimizers(options: Options) -> Row:
-    """Distance of generated to real digits, and both losses, after 300 steps by each optimiser."""
+    """Measure the distance of generated from real digits, and both losses, after 300 steps by each optimiser."""
     from dcgan_tf.config import preset
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.metrics.comparison import QuickScores
 
-    data = digits(options.data_dir)
+    data = load_digits(options.data_dir)
     names = ("SGD", "Adam") if options.quick else NAMES
     seeds, steps, scored = (1, BLOCK, 100) if options.quick else (min(options.seeds, MOST_SEEDS), 300, 1000)
-    real = padded(data.images)
-    quick_scores = QuickScores(padded(data.test_images)[:scored], 0)
+    real = pad(data.images)
+    quick_scores = QuickScores(pad(data.test_images)[:scored], 0)
     sizes = {"image_size": IMAGE_SIZE, "channels": 1, "g_width": WIDTH, "d_width": WIDTH, "batch_size": BATCH}
     configs = [preset("article", learning_rate=RATES["Adam"], seed=seed, **sizes) for seed in range(seeds)]
     untrained = [DCGAN(config) for config in configs]
@@ -116,13 +120,13 @@ def dcgan_optimizers(options: Options) -> Row:
     )
 
 
-def padded(images: np.ndarray) -> np.ndarray:
-    """uint8 [N, 28, 28] -> [N, 32, 32, 1], black around."""
+def pad(images: np.ndarray) -> np.ndarray:
+    """Pad with black: uint8 [N, 28, 28] -> [N, 32, 32, 1]."""
     return np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None]
 
 
 def _verdict(distances: dict[str, list[float]], names: tuple[str, ...]) -> str:
-    """Who is nearer to the real digits than SGD, in every run, or farther, or neither."""
+    """The verdict: which optimisers are nearer to real digits than SGD in every run, which farther, which neither."""
     others = [name for name in names if name != "SGD"]
     nearer = [name for name in others if max(distances[name]) < min(distances["SGD"])]
     farther = [name for name in others if min(distances[name]) > max(distances["SGD"])]

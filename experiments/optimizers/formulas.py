@@ -1,8 +1,8 @@
-"""The optimisers of these studies: the framework's, with the source's settings, and the source's formulas beside them.
+"""The framework's optimisers with the source's settings, and the source's formulas.
 
-The source (sources/optimisers.txt) prints SGD, Momentum and AdaGrad, tells RMSProp in words and leaves Adam's section
-empty. What it leaves out is as in the book that it notes down, Saito's "Deep Learning from Scratch" (its code's
-common/optimizer.py): Nesterov, RMSProp with decay 0.99, Adam (Kingma & Ba 2015).
+The source (sources/optimisers.txt) prints the formulas of SGD, Momentum and AdaGrad, describes RMSProp in words and has
+an empty section on Adam. The rest is taken from the book that the source summarises, Saito's "Deep Learning from
+Scratch" (common/optimizer.py in its code): Nesterov, RMSProp with decay 0.99, Adam (Kingma & Ba 2015).
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ OF_NAME = dict(zip(NAMES, COLORS))  # one colour an optimiser, in every figure
 TOLERANCE = 1e-6
 
 
-def framework(name: str, rate: float) -> keras.optimizers.Optimizer:
-    """The framework's optimiser that does as the source's formula.
+def make_optimizer(name: str, rate: float) -> keras.optimizers.Optimizer:
+    """The framework's optimiser that follows the source's formula.
 
-    Keras has epsilon under the root of AdaGrad and RMSProp, the source beside it: EPSILON^2 there is the same where
-    all gradients were 0, and as near to nothing where none is tiny. Keras starts AdaGrad's sum at 0.1, the source at 0.
+    In AdaGrad and RMSProp Keras adds epsilon under the root and the source adds it to the root. EPSILON^2 under the
+    root gives the same where all gradients were 0 and differs negligibly where none is tiny. Keras starts AdaGrad's
+    sum at 0.1, the source at 0.
     """
     from dcgan_tf.backend import keras
 
@@ -47,8 +48,8 @@ def framework(name: str, rate: float) -> keras.optimizers.Optimizer:
 Gradient = Callable[[np.ndarray], np.ndarray]
 
 
-def by_formula(name: str, rate: float, w: np.ndarray, gradient: Gradient) -> Iterator[np.ndarray]:
-    """W after each update by the source's formula, float64, without end; `gradient` is of the W before it."""
+def iterate_formula(name: str, rate: float, w: np.ndarray, gradient: Gradient) -> Iterator[np.ndarray]:
+    """Yield W after each update by the source's formula, float64, without end; `gradient` is taken at the W before."""
     w = np.array(w, np.float64)
     v, h = np.zeros_like(w), np.zeros_like(w)
     t = 0
@@ -59,7 +60,7 @@ def by_formula(name: str, rate: float, w: np.ndarray, gradient: Gradient) -> Ite
         elif name == "Momentum":
             v = MOMENTUM * v - rate * g
             w = w + v
-        elif name == "Nesterov":  # W here is the point looked ahead to, as in Bengio et al. 2012, eq. 7
+        elif name == "Nesterov":  # W is the look-ahead point, as in Bengio et al. 2012, eq. 7
             v = MOMENTUM * v - rate * g
             w = w + MOMENTUM * v - rate * g
         elif name == "AdaGrad":
@@ -77,8 +78,8 @@ def by_formula(name: str, rate: float, w: np.ndarray, gradient: Gradient) -> Ite
         yield w
 
 
-def by_framework(optimizer: keras.optimizers.Optimizer, w: np.ndarray, gradient: Gradient) -> Iterator[np.ndarray]:
-    """W after each update by the framework, as `by_formula`; its numbers are in W's precision."""
+def iterate_framework(optimizer: keras.optimizers.Optimizer, w: np.ndarray, gradient: Gradient) -> Iterator[np.ndarray]:
+    """Yield W after each update by the framework, as `iterate_formula` does, in the precision of W."""
     from dcgan_tf.backend import keras
 
     variable = keras.Variable(w, dtype=w.dtype)
@@ -88,7 +89,7 @@ def by_framework(optimizer: keras.optimizers.Optimizer, w: np.ndarray, gradient:
 
 
 def optimizer_formulas(options: Options) -> Row:
-    """The source's formulas beside the framework's optimisers; then where Keras's own defaults and epsilon differ."""
+    """Compare the source's formulas with the framework's optimisers, then with Keras's own defaults and epsilon."""
     steps, seeds = (20, 1) if options.quick else (100, options.seeds)
     runs = {name: [difference(name, steps, seed) for seed in range(seeds)] for name in NAMES}
     worst = {name: float(np.max(values)) for name, values in runs.items()}
@@ -124,11 +125,12 @@ def optimizer_formulas(options: Options) -> Row:
 def difference(name: str, steps: int, seed: int, own: bool = False, smallest: float = 1.0) -> np.ndarray:
     """Largest |W by formula - W by framework| / max(1, |W|) after each update, float64 [steps], of 60 weights.
 
-    Relative for large W, as Keras keeps rate and momentum in float32, whatever the weights are. W begins as N(0, 1).
-    Gradients are of random sign and half to one and a half of a weight's size, `smallest` to 3; the last ten are 0.
+    The difference is relative for large W, as Keras keeps rate and momentum in float32 for any weights. W starts as
+    N(0, 1). The size of a weight's gradients goes from `smallest` to 3 over the first 50 weights and is 0 for the last
+    ten; each gradient is 0.5 to 1.5 times that size, with a random sign.
 
     Args:
-      own: the framework's optimiser with its own defaults, only the rate given.
+      own: take the framework's optimiser with its own defaults except for the rate.
     """
     from dcgan_tf.backend import keras
 
@@ -137,10 +139,10 @@ def difference(name: str, steps: int, seed: int, own: bool = False, smallest: fl
     signs, factors = draw.choice([-1.0, 1.0], (steps, 60)), draw.uniform(0.5, 1.5, (steps, 60))
     gradients = signs * factors * np.r_[np.geomspace(smallest, 3, 50), np.zeros(10)]
     defaults = {"AdaGrad": keras.optimizers.Adagrad, "RMSProp": keras.optimizers.RMSprop}
-    optimizer = defaults[name](rate) if own else framework(name, rate)
+    optimizer = defaults[name](rate) if own else make_optimizer(name, rate)
     given, again = iter(gradients), iter(gradients)
-    formula = by_formula(name, rate, w, lambda _: next(given))
-    found = by_framework(optimizer, w, lambda _: next(again))
+    formula = iterate_formula(name, rate, w, lambda _: next(given))
+    found = iterate_framework(optimizer, w, lambda _: next(again))
     return np.array([(np.abs(a - b) / np.abs(a).clip(1)).max() for _, a, b in zip(range(steps), formula, found)])
 
 

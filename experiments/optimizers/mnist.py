@@ -1,34 +1,34 @@
-"""Five optimisers on MNIST, with the source's losses beside ours."""
+"""Five optimisers on MNIST, compared with the losses that the source prints."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dcgan_tf.console import progress
-from experiments.framework.mnist import Digits, digits
+from experiments.framework.mnist import Digits, load_digits
 from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure
 from experiments.optimizers import published_mnist
-from experiments.optimizers.formulas import OF_NAME, RATES, framework
+from experiments.optimizers.formulas import OF_NAME, RATES, make_optimizer
 
 NAMES = ("SGD", "Momentum", "AdaGrad", "Adam", "RMSProp")
 ITERATIONS, QUICK_ITERATIONS = 2000, 400
-WINDOW = 10  # iterations on either side that tell how far one batch's loss is from another's
+WINDOW = 10  # iterations on either side from which the deviation between batches is estimated
 CONFIDENCE, WANTED = 0.95, 0.9
-LATE = slice(100, None)  # what counts for "learns faster"
+LATE = slice(100, None)  # iterations whose mean loss decides which learns faster
 
 
 def optimizers_on_mnist(options: Options) -> Row:
-    """Losses of `options.seeds` runs of each optimiser, and where the source's one run lies among them.
+    """Train `options.seeds` runs of each optimiser and compare the source's one run with them.
 
     A published point is the loss of one batch in one run, so the verdict uses the band that holds 95 % of such losses.
-    From the least to the most of n runs is not that band: of one more run of the same kind it would hold (n - 1) /
-    (n + 1) of the points, two thirds for five runs. Both shares are given.
+    The range of n runs is a narrower band: it would hold (n - 1) / (n + 1) of the points of one more run, two thirds
+    for five runs. Both shares are given.
     """
-    data = digits(options.data_dir)
-    # A band needs two runs; all seeds are trained side by side, so a second one costs little.
+    data = load_digits(options.data_dir)
+    # A band needs two runs. All seeds are trained side by side, so a second one costs little.
     seeds, iterations = (2, QUICK_ITERATIONS) if options.quick else (max(options.seeds, 2), ITERATIONS)
     runs = {
-        name: trained(data, name, range(seeds), iterations)
+        name: train_networks(data, name, range(seeds), iterations)
         for name in progress(NAMES, "optimizers_on_mnist", unit="optimisers")
     }
     losses = {name: found for name, (found, _) in runs.items()}
@@ -77,19 +77,19 @@ def optimizers_on_mnist(options: Options) -> Row:
     )
 
 
-def trained(data: Digits, name: str, seeds: range, iterations: int) -> tuple[np.ndarray, list[float]]:
-    """Losses [iterations, seeds] of the batch just used, and each seed's accuracy on the test images."""
+def train_networks(data: Digits, name: str, seeds: range, iterations: int) -> tuple[np.ndarray, list[float]]:
+    """Train a network for each seed; returns the losses [iterations, seeds] of the batches and the test accuracies."""
     from experiments.optimizers.network import Networks
 
-    networks = Networks(data, framework(name, RATES[name]), seeds)
+    networks = Networks(data, make_optimizer(name, RATES[name]), seeds)
     return networks.train(iterations, RATES[name]), networks.accuracy()
 
 
 def prediction_band(losses: np.ndarray, t: int) -> tuple[float, float]:
-    """Where the loss of one batch of one more run lies at iteration t, at 95 %.
+    """The band that holds the loss of one batch of one more run at iteration t with 95 %: (low, high).
 
-    The logs of losses are taken as normal about the mean of the runs at t; their deviation is pooled over the WINDOW
-    around t, each iteration about its own mean, so that the curve's slope does not count.
+    The logarithms of losses are taken as normally distributed about the mean of the runs at t. Their deviation is
+    pooled over the WINDOW around t, each iteration about its own mean, so that the slope of the curve does not count.
 
     Args:
       losses: [iterations, runs], at least two runs.
@@ -106,7 +106,7 @@ def prediction_band(losses: np.ndarray, t: int) -> tuple[float, float]:
 
 
 def left_out_coverage(losses: dict[str, np.ndarray]) -> float:
-    """Share of each run's losses, every 20 iterations, within the band of the other runs: 0.95 if the band is right."""
+    """Share of each run's losses, every 20 iterations, within the band of the other runs; 0.95 if the band is right."""
     found = []
     for values in losses.values():
         for seed in range(values.shape[1]):
@@ -118,7 +118,7 @@ def left_out_coverage(losses: dict[str, np.ndarray]) -> float:
 
 
 def _inside(name: str, low: np.ndarray, high: np.ndarray) -> list[bool]:
-    """Which published points lie within; as many as there are bounds."""
+    """Whether each published point lies between its bounds; as many as there are bounds."""
     return [bool(a <= p <= b) for p, a, b in zip(published_mnist.LOSSES[name], low, high)]
 
 

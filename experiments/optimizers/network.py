@@ -1,4 +1,4 @@
-"""The network on MNIST, several of them trained side by side: each seed has its own weights and its own batches."""
+"""The network on MNIST; several are trained side by side, each seed with its own weights and batches."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Networks:
     Optimisers work element by element, so weights that are stacked over the seeds are trained as if each were alone.
 
     Args:
-      data: what to learn.
-      optimizer: of the framework; its rate may be changed between calls of `train`.
-      seeds: each fixes its network's He initial weights and its batches, whatever the optimiser.
+      data: the digits.
+      optimizer: the framework's; `train` sets its rate.
+      seeds: each determines its network's He initial weights and its batches, whatever the optimiser.
     """
 
     def __init__(self, data: Digits, optimizer: keras.optimizers.Optimizer, seeds: range):
@@ -36,7 +36,7 @@ class Networks:
         self._slots = [slot.numpy() for slot in optimizer.variables]
 
     def train(self, iterations: int, rate: float) -> np.ndarray:
-        """Train from the initial weights: the loss of each batch just used, after its update, [iterations, seeds]."""
+        """Train from the initial weights; returns the loss of each batch after its update, [iterations, seeds]."""
         for variable, values in zip(self.weights + self.optimizer.variables, self._initial + self._slots):
             variable.assign(values)
         self.optimizer.learning_rate = rate
@@ -50,13 +50,13 @@ class Networks:
 
     @tf.function(reduce_retracing=True)
     def _steps(self, chosen):
-        """Iterations on the images of int32 [K, seeds, BATCH]: float32 [K, seeds]."""
+        """Make K iterations on the images of these numbers, int32 [K, seeds, BATCH]: losses float32 [K, seeds]."""
         losses = tf.TensorArray(tf.float32, tf.shape(chosen)[0], element_shape=(len(self.seeds),))
         for k in tf.range(tf.shape(chosen)[0]):
             x = tf.cast(tf.gather(self._images, chosen[k]), tf.float32) / 255.0
             labels = tf.gather(self._labels, chosen[k])
             with tf.GradientTape() as tape:
-                total = tf.reduce_sum(self._losses(x, labels))  # a sum: no seed's gradient has to do with another's
+                total = tf.reduce_sum(self._losses(x, labels))  # a sum, so that each seed's gradient is its own
             self.optimizer.apply(tape.gradient(total, [w.value for w in self.weights]), self.weights)
             losses = losses.write(k, self._losses(x, labels))
         return losses.stack()
@@ -74,7 +74,7 @@ class Networks:
         return x
 
     def accuracy(self) -> list[float]:
-        """Share of the test images that each seed's network takes for what they are."""
+        """Share of the test images that each seed's network classifies correctly."""
         images = self.data.test_images.reshape(1, -1, SIZES[0]).astype(np.float32) / 255.0
         found = np.argmax(self.logits(tf.constant(images)), axis=-1)
         return (found == self.data.test_labels).mean(axis=1).tolist()

@@ -5,31 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from dcgan_tf.console import progress
-from experiments.framework.mnist import digits
+from experiments.framework.mnist import load_digits
 from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure
-from experiments.optimizers.formulas import NAMES, OF_NAME, RATES, framework
+from experiments.optimizers.formulas import NAMES, OF_NAME, RATES, make_optimizer
 
 FACTORS = tuple(float(10.0**k) for k in np.arange(-2, 2.25, 0.5))  # times the source's rate
-UNTRAINED = np.log(10)  # nats: the loss of who knows nothing of ten digits
+UNTRAINED = np.log(10)  # nats: the loss of equal probabilities for ten digits
 LATE = 50  # the last iterations, whose mean loss is compared
 
 
 def learning_rates(options: Options) -> Row:
-    """Mean loss of the last 50 of 200 iterations, by learning rate: the source's, and a hundredth to a hundredfold."""
+    """Measure the mean loss of the last 50 of 200 iterations at 1/100 to 100 times the source's learning rates."""
     from experiments.optimizers.network import Networks
 
-    data = digits(options.data_dir)
+    data = load_digits(options.data_dir)
     seeds, iterations, factors = (2, 60, FACTORS[::4]) if options.quick else (options.seeds, 200, FACTORS)
     names = NAMES[::3] if options.quick else NAMES
     late: dict[str, np.ndarray] = {}  # [factors, seeds]
     for name in progress(names, "learning_rates", unit="optimisers"):
-        networks = Networks(data, framework(name, RATES[name]), range(seeds))
+        networks = Networks(data, make_optimizer(name, RATES[name]), range(seeds))
         found = [networks.train(iterations, factor * RATES[name])[-LATE:].mean(axis=0) for factor in factors]
         late[name] = np.nan_to_num(found, nan=np.inf)
     middle = {name: np.median(values, axis=1) for name, values in late.items()}
     best = {name: int(np.argmin(values)) for name, values in middle.items()}
     least = {name: float(values.min()) for name, values in middle.items()}
-    # Rates at which the loss stays below twice the least one, as a factor.
+    # The range of rates at which the loss stays below twice the least one.
     room = {
         name: float(np.ptp(np.log10(factors)[middle[name] < 2 * least[name]])) for name in names
     }  # orders of magnitude
@@ -65,7 +65,7 @@ def learning_rates(options: Options) -> Row:
 
 
 def _verdict(middle: dict[str, np.ndarray], least: dict[str, float], best: dict[str, int], factors: tuple) -> str:
-    """Both ends must be at least twice the least loss; of the larger end, whether nothing is learned is said too."""
+    """The verdict: at both ends of the range the loss must be at least twice the least one."""
     slow = [name for name, values in middle.items() if values[0] < 2 * least[name]]
     good = [name for name, values in middle.items() if values[-1] < 2 * least[name]]
     if slow or good:

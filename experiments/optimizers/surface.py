@@ -1,7 +1,7 @@
 """The optimisers on f(x, y) = x^2 / 20 + y^2, from (-7, 2).
 
-The learning rates of the source's figures are not in its text. They are those of the book that it notes down (Saito,
-ch06/optimizer_compare_naive.py); Nesterov and RMSProp, which that figure has not, get Momentum's and one of our own.
+The source does not print the learning rates of its figures. They are taken from the book that it summarises (Saito,
+ch06/optimizer_compare_naive.py). That figure lacks Nesterov and RMSProp: Nesterov has Momentum's rate, RMSProp our own.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure, pixels
-from experiments.optimizers.formulas import MOMENTUM, NAMES, OF_NAME, by_formula, by_framework, framework
+from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure, render
+from experiments.optimizers.formulas import MOMENTUM, NAMES, OF_NAME, iterate_formula, iterate_framework, make_optimizer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,29 +26,29 @@ def height(x, y):
 
 
 def gradient(w: np.ndarray) -> np.ndarray:
-    """Of `height` at w = (x, y): [2]."""
+    """Gradient of `height` at w = (x, y): [2]."""
     return w * [0.1, 2.0]
 
 
 def trajectory(name: str, rate: float) -> np.ndarray:
-    """The framework's way: (x, y) at the start and after each of the 30 updates, float64 [31, 2]."""
+    """Path of the framework's optimiser: (x, y) at the start and after each of the 30 updates, float64 [31, 2]."""
     start = np.array(START)
-    ways = by_framework(framework(name, rate), start, gradient)
+    ways = iterate_framework(make_optimizer(name, rate), start, gradient)
     return np.array([start, *(w.copy() for _, w in zip(range(STEPS), ways))])
 
 
 def optimizer_paths(options: Options) -> Row:
-    """Surface, field and trajectories, and what the source says of them in numbers. No chance in it."""
+    """Draw surface, field and trajectories, and check the source's statements about them. Nothing is random."""
     paths = {name: trajectory(name, RATES[name]) for name in NAMES}
     formula = {
-        name: np.array([w for _, w in zip(range(STEPS), by_formula(name, RATES[name], START, gradient))])
+        name: np.array([w for _, w in zip(range(STEPS), iterate_formula(name, RATES[name], START, gradient))])
         for name in NAMES
     }
     off = max(float(np.abs(paths[name][1:] - formula[name]).max()) for name in NAMES)
-    turns = {name: swings(path) for name, path in paths.items()}
+    turns = {name: count_swings(path) for name, path in paths.items()}
     ends = {name: float(height(*path[-1])) for name, path in paths.items()}
     lengths = {name: float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum()) for name, path in paths.items()}
-    # The same rate for both shows what of the figures is momentum and what is the rate.
+    # The same rate for both separates the effect of momentum from that of the rate.
     fast, slow = trajectory("Momentum", RATES["SGD"]), trajectory("SGD", RATES["Momentum"])
     first_sum = float(gradient(np.array(START))[0] ** 2)
     angles = field_angles()
@@ -61,11 +61,11 @@ def optimizer_paths(options: Options) -> Row:
     }
     wrong = [name for name, holds in said.items() if not holds]
     remarks = []
-    if swings(slow) == 0 and swings(fast) > 0:
+    if count_swings(slow) == 0 and count_swings(fast) > 0:
         remarks.append(
             f"Momentum's calm in y is its smaller rate: at {RATES['Momentum']} SGD does not swing either (but is slow, "
-            f"x = {slow[-1, 0]:.2f} after {STEPS}), at {RATES['SGD']} Momentum swings {swings(fast)} times and ends at "
-            f"f = {height(*fast[-1]):.2f}, above SGD's {ends['SGD']:.3f}"
+            f"x = {slow[-1, 0]:.2f} after {STEPS}), at {RATES['SGD']} Momentum swings {count_swings(fast)} times and "
+            f"ends at f = {height(*fast[-1]):.2f}, above SGD's {ends['SGD']:.3f}"
         )
     if first_sum < 1:
         remarks.append(f"AdaGrad's first step in x is long because h = {first_sum:.2f} is below 1, not above it")
@@ -87,9 +87,9 @@ def optimizer_paths(options: Options) -> Row:
             "median angle, degrees": float(np.median(angles)),
             "largest difference from the formulas": off,
             "decay of y by SGD, an update": float(paths["SGD"][1, 1] / paths["SGD"][0, 1]),
-            "momentum above the step it works against": opposed(paths["Momentum"], RATES["Momentum"]),
-            "Momentum at SGD's rate": {"turns": swings(fast), "f": float(height(*fast[-1]))},
-            "SGD at Momentum's rate": {"turns": swings(slow), "f": float(height(*slow[-1]))},
+            "momentum above the step it works against": count_opposed(paths["Momentum"], RATES["Momentum"]),
+            "Momentum at SGD's rate": {"turns": count_swings(fast), "f": float(height(*fast[-1]))},
+            "SGD at Momentum's rate": {"turns": count_swings(slow), "f": float(height(*slow[-1]))},
             "AdaGrad's first sum in x": first_sum,
         },
         table=[
@@ -109,20 +109,20 @@ def optimizer_paths(options: Options) -> Row:
     )
 
 
-def swings(path: np.ndarray) -> int:
-    """How often y changes its sign along [n, 2]."""
+def count_swings(path: np.ndarray) -> int:
+    """Count the changes of the sign of y along a path [n, 2]."""
     return int((np.diff(np.sign(path[:, 1])) != 0).sum())
 
 
-def opposed(path: np.ndarray, rate: float) -> int:
-    """Updates in which alpha v in y is against the gradient's step and larger (the source asks whether that can be)."""
+def count_opposed(path: np.ndarray, rate: float) -> int:
+    """Count updates in which alpha v in y opposes the gradient's step and is larger, which the source asks about."""
     kept = MOMENTUM * np.diff(path[:, 1])[:-1]
     step = -rate * gradient(path[1:-1])[:, 1]
     return int(((kept * step < 0) & (np.abs(kept) > np.abs(step))).sum())
 
 
 def field_angles(side: int = 40) -> np.ndarray:
-    """Degrees between -gradient and the way to (0, 0), over a grid of even size on [-10, 10] x [-5, 5]."""
+    """Degrees between -gradient and the direction to (0, 0), on a grid of even size over [-10, 10] x [-5, 5]."""
     x, y = np.meshgrid(np.linspace(-10, 10, side), np.linspace(-5, 5, side))
     cosine = (x * 0.1 * x + y * 2 * y) / np.hypot(0.1 * x, 2 * y) / np.hypot(x, y)
     return np.degrees(np.arccos(cosine.clip(-1, 1)))
@@ -170,7 +170,7 @@ def _trajectories(paths: dict[str, np.ndarray]):
 
 
 def _frames(paths: dict[str, np.ndarray], every: int) -> list[np.ndarray]:
-    """One picture for each `every` updates, all optimisers together."""
+    """Frames of the animation: all optimisers, after every `every` updates."""
     figure = new_figure(5.6, 3.4)
     axis = figure.subplots()
     _contour(axis)
@@ -183,5 +183,5 @@ def _frames(paths: dict[str, np.ndarray], every: int) -> list[np.ndarray]:
             lines[name].set_data(*path[: n + 1].T)
             heads[name].set_data(*path[n : n + 1].T)
         axis.set_title(f"update {n}")
-        frames.append(pixels(figure))
+        frames.append(render(figure))
     return frames

@@ -1,9 +1,9 @@
-"""Where the time of a step goes: layer by layer in the plain form and in ours, and by kind of operation.
+"""A profile of the step: by layer in the plain form and in ours, and by kind of operation.
 
     python -m experiments.performance.profile --precision=bfloat16
 
-The layers are timed one operation at a time, the two forms taking turns; the kinds of operation come from TensorFlow's
-profiler over whole steps, one operation after the other so that their times add up.
+Layers are timed one operation at a time, the two forms in turns. The times by kind come from TensorFlow's profiler over
+whole steps, with one operation at a time so that their times add up.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from dcgan_tf import cli
 FLAGS = absl_flags.FLAGS
 cli.define_config("batch_size", "image_size", "g_width", "d_width", "latent_dim", "d_steps", "g_steps", "precision")
 cli.define("rounds", 15, "rounds; in each, every form of an operation takes its turn")
-cli.define("kinds", 14, "kinds of operation to show")
+cli.define("kinds", 14, "number of kinds of operation to show")
 
-STEPS = 4  # of a profile
+STEPS = 4  # steps of a profile
 
 
-def milliseconds(forms: dict) -> str:
-    """Median time of each form, a function without arguments, in turns: "16.7 -> 7.8"."""
+def time_forms(forms: dict) -> str:
+    """Median milliseconds of each form, a function without arguments, timed in turns: "16.7 -> 7.8"."""
     from dcgan_tf.backend import tf
-    from experiments.framework.timing import interleaved
+    from experiments.framework.timing import time_interleaved
 
     compiled = {name: tf.function(form) for name, form in forms.items()}
     turns = {name: lambda count, form=form: [form() for _ in range(count)] for name, form in compiled.items()}
-    times = interleaved(turns, FLAGS.rounds, 3)
+    times = time_interleaved(turns, FLAGS.rounds, 3)
     return " -> ".join(f"{1e3 * np.median(values):.1f}" for values in times.values())
 
 
 def layer_row(config, side: int, maps: int, deeper: int) -> str:
-    """One of D's convolutions, and G's of the same shape: milliseconds, plain -> ours, each operation by itself."""
+    """A row for one of D's convolutions and G's of the same shape: milliseconds of each operation, plain -> ours."""
     from dcgan_tf.backend import tf
     from dcgan_tf.gan import kernels, models
 
@@ -74,11 +74,12 @@ def layer_row(config, side: int, maps: int, deeper: int) -> str:
         (plain_kernel_gradient, lambda: kernels.kernel_gradient(x, y, kernel.shape)),
         (norm_both_ways(models.KERAS.batch_norm), norm_both_ways(kernels.BatchNormalization)),
     ]
-    cells = [milliseconds({"plain": plain, "ours": ours}) for plain, ours in pairs]
+    cells = [time_forms({"plain": plain, "ours": ours}) for plain, ours in pairs]
     return f"| {side} -> {side // 2}, {maps} -> {deeper} maps | {' | '.join(cells)} |"
 
 
 def layer_table(config) -> list[str]:
+    """Lines of the table of layers, in Markdown."""
     titles = ["D's convolution", "forward", "gradient by the input", "by the kernel", "batch norm, both ways"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     side, maps, deeper = config.image_size, config.channels, config.d_width
@@ -88,8 +89,8 @@ def layer_table(config) -> list[str]:
     return lines
 
 
-def operation_times(config) -> collections.Counter:
-    """Milliseconds per step by kind of operation, of whole steps."""
+def profile_operations(config) -> collections.Counter:
+    """Profile whole steps: kind of operation -> milliseconds a step."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     from dcgan_tf.backend import tf
@@ -114,20 +115,20 @@ def operation_times(config) -> collections.Counter:
         for line in plane.lines:
             for event in line.events:
                 _, colon, kind = plane.event_metadata[event.metadata_id].name.partition(":")
-                if colon and kind.isidentifier():  # "layer/op:Kind"; other events are of TensorFlow's own working
+                if colon and kind.isidentifier():  # "layer/op:Kind"; other events are internal to TensorFlow
                     times[kind.removeprefix("_Mkl").removeprefix("Native")] += event.duration_ps / 1e9 / STEPS
     return times
 
 
 def main() -> None:
-
+    """Print both tables."""
     from dcgan_tf.backend import tf
 
     tf.config.threading.set_inter_op_parallelism_threads(1)
     config = cli.read_config()
     print(f"{config.precision}, batch {config.batch_size}; milliseconds, plain -> ours\n")
     print("\n".join(layer_table(config)))
-    by_form = {form: operation_times(dataclasses.replace(config, kernels=form)) for form in ("plain", "auto")}
+    by_form = {form: profile_operations(dataclasses.replace(config, kernels=form)) for form in ("plain", "auto")}
     sums = {form: sum(times.values()) for form, times in by_form.items()}
     largest = sorted(set().union(*by_form.values()), key=lambda kind: -max(t[kind] for t in by_form.values()))
     print(f"\n| {config.d_steps}D:{config.g_steps}G, all operations of a kind | plain | ours |\n|---|---|---|")

@@ -1,4 +1,4 @@
-"""What a run costs besides its steps: Python around them, and the start. Measured by `performance.input`."""
+"""The costs of a run besides its steps: Python around them, and the start. Used by `performance.input`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ import numpy as np
 
 from dcgan_tf.config import Config, preset
 from dcgan_tf.errors import UserError
-from experiments.framework.timing import PEAK_MEMORY, row
+from experiments.framework.timing import PEAK_MEMORY, summarize
 
 NO_END = 10**9  # steps
-# Runs a command and prints its peak memory. A small process between: a command starts with the peak of who starts it.
-# A step of hardly any work, and nothing looked at or kept: what such a run takes besides is overhead.
+# A step of little work, with nothing measured or saved: the rest of such a run is overhead.
 TINY = {"image_size": 32, "g_width": 1, "d_width": 1, "batch_size": 2, "latent_dim": 2, "g_steps": 1, "held_out": 0.0}
 TINY |= {"evaluate_every": 0, "sample_every": NO_END, "checkpoint_every": NO_END, "histogram_every": NO_END}
 
 
-def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
-    """The loop of a whole run, less the same steps called bare: they take turns while the run goes on."""
+def measure_overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
+    """Time the loop of a whole run and, in turns, the same steps called alone; the difference is the overhead."""
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.datasets.packing import Packed
@@ -33,7 +32,7 @@ def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.training import loop
 
-    shape = (2 * tiny_steps + 2, 32, 32, 3)  # one epoch is the whole run: its end costs a checkpoint
+    shape = (2 * tiny_steps + 2, 32, 32, 3)  # the whole run is one epoch, as the end of an epoch costs a checkpoint
     images, rows, plain_calls = np.random.default_rng(0).integers(0, 256, shape, np.uint8), [], loop.calls
     packed = Packed(images, {"dataset": "folder", "training": len(images), "left_out": {}, "sha256": "", "images": []})
 
@@ -51,10 +50,10 @@ def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
             return 1000 * (time.perf_counter() - started) / turn
 
         def watched(*given, bare_turn=bare_turn, turn=turn, in_loop=in_loop, called_bare=called_bare):
-            first, began = 0, 0.0  # of the loop's turn
+            first, began = 0, 0.0  # the first step of the loop's turn and its time
             for step, done in plain_calls(*given):
                 if step - first >= turn:
-                    if first:  # not the one that traces
+                    if first:  # the first turn includes tracing
                         in_loop.append(1000 * (time.perf_counter() - began) / (step - first))
                     bare_ms = bare_turn()
                     called_bare += [bare_ms] * bool(first)
@@ -69,15 +68,15 @@ def overhead(folder: Path, tiny_steps: int, rounds: int) -> list[dict]:
             loop.train(config, folder / f"tiny-run-{k}")
         added = [ours - step for ours, step in zip(in_loop, called_bare)]
         rows += [
-            row(f"tiny step in a run, {k} a call", "ms/step", in_loop),
-            row(f"tiny step called bare, {k} a call", "ms/step", called_bare),
-            row(f"overhead of Python, {k} a call", "ms/step", added, "under 0.3"),
+            summarize(f"tiny step in a run, {k} a call", "ms/step", in_loop),
+            summarize(f"tiny step called bare, {k} a call", "ms/step", called_bare),
+            summarize(f"overhead of Python, {k} a call", "ms/step", added, "under 0.3"),
         ]
     return rows
 
 
-def start(config: Config, folder: Path, times: int) -> list[dict]:
-    """From the command to the first line of metrics.csv, of a packed set; and the import of TensorFlow alone."""
+def measure_start(config: Config, folder: Path, times: int) -> list[dict]:
+    """Time the command to the first line of metrics.csv, on a packed set, and the import of TensorFlow."""
     given = asdict(replace(config, max_steps=1, evaluate_every=0))
     flags_given = [f"--{name}={value}" for name, value in given.items()]
     command = [sys.executable, "-ISc", PEAK_MEMORY, sys.executable, "-m", "dcgan_tf.train", *flags_given]
@@ -99,8 +98,8 @@ def start(config: Config, folder: Path, times: int) -> list[dict]:
         subprocess.run([sys.executable, "-c", "import tensorflow"], check=True, capture_output=True)
         imported.append(time.perf_counter() - began)
     return [
-        row("start: command to the end of its first step", "s", first, "under 7"),
-        row("start: command to its end, pictures and all", "s", end),
-        row('start: python -c "import tensorflow"', "s", imported),
-        row("start: peak memory of the command", "GB", memory),
+        summarize("start: command to the end of its first step", "s", first, "under 7"),
+        summarize("start: command to its end, pictures and all", "s", end),
+        summarize('start: python -c "import tensorflow"', "s", imported),
+        summarize("start: peak memory of the command", "GB", memory),
     ]

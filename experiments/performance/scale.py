@@ -1,11 +1,11 @@
-"""What each image of a very large set costs at a start, and what reading from a set in parts costs.
+"""The cost of each image of a very large set at a start, and of reading from a set in parts.
 
     python -m experiments.performance.scale                   # 50,000 files: a minute
     python -m experiments.performance.scale --images=500000
 
-`python -m dcgan_tf.prepare` starts on sets that are packed already, one of a tenth of the files: what the other takes
-more is per image: to list the files, to look at each for changes, to read the manifest. Then batches of 64 images from
-anywhere in 300 files, and in one file, take turns; the system's cache holds them all.
+`python -m dcgan_tf.prepare` is started on two sets that are packed already, one with a tenth of the files. The
+difference is the cost of listing files, checking each for changes and reading the manifest. Then batches of 64 images
+from random places in 300 files and in one file are timed in turns; the system's page cache holds them all.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from dcgan_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
 FILES, IN_FILE, BATCH = 300, 64, 64
-FOLDER = 1000  # files in one
+FOLDER = 1000  # files in a folder
 
 
-def start(folder: Path, count: int) -> tuple[float, float]:
-    """Seconds and peak of memory, in bytes, of `prepare` on a packed set of `count` copies of one small image."""
+def measure_start(folder: Path, count: int) -> tuple[float, float]:
+    """Time `prepare` on a packed set of `count` copies of one small image: seconds and peak memory in bytes."""
     from PIL import Image
 
     from experiments.framework.timing import PEAK_MEMORY
@@ -49,10 +49,10 @@ def start(folder: Path, count: int) -> tuple[float, float]:
     return seconds, 1024 * int(end.stdout)
 
 
-def reading(folder: Path, rounds: int, seed: int) -> dict[str, list[float]]:
-    """Seconds of a batch from many files and from one, a value a round."""
+def time_reading(folder: Path, rounds: int, seed: int) -> dict[str, list[float]]:
+    """Time a batch from many files and from one: seconds, one value a round."""
     from dcgan_tf.datasets.shards import Shards
-    from experiments.framework.timing import interleaved
+    from experiments.framework.timing import time_interleaved
 
     rng = np.random.default_rng(seed)
     files = [folder / f"{n}.npy" for n in range(FILES)]
@@ -68,7 +68,7 @@ def reading(folder: Path, rounds: int, seed: int) -> dict[str, list[float]]:
     def batches(images):
         return lambda count: [images[rng.integers(0, len(images), BATCH)] for _ in range(count)]
 
-    return interleaved({name: batches(images) for name, images in sets.items()}, rounds, 20)
+    return time_interleaved({name: batches(images) for name, images in sets.items()}, rounds, 20)
 
 
 def main() -> None:
@@ -79,17 +79,17 @@ def main() -> None:
         counts, ends = (FLAGS.images // 10, FLAGS.images), []
         for count in counts:
             (folder / str(count)).mkdir()
-            ends.append(start(folder / str(count), count))
+            ends.append(measure_start(folder / str(count), count))
         more = counts[1] - counts[0]
         seconds, memory = ((b - a) / more for a, b in zip(*ends))
         print(f"a start, each of {more:,} images more: {1e6 * seconds:.1f} microseconds, {memory:.0f} bytes of memory")
-        for name, values in reading(folder, FLAGS.rounds, FLAGS.seed).items():
+        for name, values in time_reading(folder, FLAGS.rounds, FLAGS.seed).items():
             low, middle, high = 1000 * np.percentile(values, [0, 50, 100])
             print(f"{BATCH} images of {name}: {middle:.2f} [{low:.2f}, {high:.2f}] ms")
 
 
 if __name__ == "__main__":
-    cli.define("images", 50_000, "files of the larger set")
-    cli.define("rounds", 10, "turns of twenty batches")
-    cli.define("seed", 0, "fixes which images a batch reads")
+    cli.define("images", 50_000, "number of files of the larger set")
+    cli.define("rounds", 10, "rounds; in each, both take a turn of twenty batches")
+    cli.define("seed", 0, "determines which images a batch reads")
     cli.run(main, __doc__)

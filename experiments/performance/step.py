@@ -1,13 +1,13 @@
-"""Step time of our train step and of others' forms of it, all taking turns in one process.
+"""Step times of our train step and of other implementations, in turns in one process.
 
     python -m experiments.performance.step                       # the article's 1D:2G; PyTorch's too if it is installed
     python -m experiments.performance.step --g_steps=1 --rounds=12
     python -m experiments.performance.step --only=ours_bfloat16,torch_channels_last_bfloat16
 
-All make the same updates of the same networks (the article's, batch 64) on the same images. Beside them the products
-of two matrices, 2048 x 2048 (8192 on a GPU), are timed: the best is the peak that a step's share is of. The work of a
-step is counted by `framework.flop`, the same for all variants, whatever they really compute. On a GPU ten steps a
-call and XLA's forms come in; PyTorch's do not: its CUDA libraries and TensorFlow's do not go into one process.
+All make the same updates of the same networks (the article's, batch 64) on the same images. Products of two matrices,
+2048 x 2048 (8192 on a GPU), are timed with them; the fastest is the peak to which a step is compared. `framework.flop`
+counts the work of a step, the same for all variants whatever they compute. On a GPU there are variants with ten steps a
+call and with XLA, and none of PyTorch, whose CUDA libraries clash with TensorFlow's in one process.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from experiments.framework import timing
 FLAGS = absl_flags.FLAGS
 cli.define_config("batch_size", "image_size", "g_width", "d_width", "latent_dim", "d_steps", "g_steps")
 cli.define("rounds", 8, "rounds; in each, every variant takes its turn")
-cli.define("steps", 3, "steps of one turn")
-cli.define("only", "", "variants with commas between; empty: all that can run here")
-cli.define("output", "experiments/performance/results/step.json", "file for the figures")
+cli.define("steps", 3, "steps in one turn")
+cli.define("only", "", "variants, separated by commas; empty: all that can run here")
+cli.define("output", "experiments/performance/results/step.json", "JSON file for the results")
 cli.define("figure", "", "PNG for the bars; empty: none")
 
 
 def ours(config, per_call: int = 1, **settings) -> Callable:
-    """The package's step, its losses fetched as the training loop does: `per_call` steps in one call."""
+    """The package's step, `per_call` steps in one call, with losses fetched as the training loop does."""
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.distributed.replicas import compile_train_steps
@@ -78,7 +78,7 @@ def torch_form(config, channels_last: bool) -> Callable:
     return lambda batches, count: [peer(batches, step) for step in range(count)]
 
 
-# name -> (precision, how it is made)
+# name -> (precision, function of the config that makes its `run(batches, count)`)
 VARIANTS = {
     "ours_float32": ("float32", ours),
     "ours_bfloat16": ("bfloat16", ours),
@@ -90,7 +90,7 @@ VARIANTS = {
     "torch_float32": ("float32", lambda config: torch_form(config, False)),
     "torch_channels_last_float32": ("float32", lambda config: torch_form(config, True)),
     "torch_channels_last_bfloat16": ("bfloat16", lambda config: torch_form(config, True)),
-    # For GPUs, where a step takes milliseconds: what saves the time of starting its operations.
+    # For GPUs, where a step takes milliseconds and starting its operations counts.
     "ours_ten_a_call_bfloat16": ("bfloat16", lambda config: ours(config, per_call=10)),
     "ours_xla_float32": ("float32", lambda config: ours(config, xla="on")),
     "ours_xla_bfloat16": ("bfloat16", lambda config: ours(config, xla="on")),
@@ -103,7 +103,7 @@ def has_torch() -> bool:
     return importlib.util.find_spec("torch") is not None
 
 
-def chosen_variants() -> list[str]:
+def choose_variants() -> list[str]:
     if not FLAGS.only:
         left_out = ("torch",) if timing.gpu_name() else FOR_GPUS if has_torch() else (*FOR_GPUS, "torch")
         return [name for name in VARIANTS if not any(word in name for word in left_out)]
@@ -119,7 +119,7 @@ def chosen_variants() -> list[str]:
 
 
 def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds per step of each variant, one value a round, and the peak of each precision in FLOP/s."""
+    """Measure the seconds per step of each variant, one value a round, and the peak of each precision in FLOP/s."""
     from dcgan_tf.backend import tf
 
     shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
@@ -129,10 +129,10 @@ def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str,
         return lambda count: run(batches, count)
 
     made = {name: turn(VARIANTS[name][1](dataclasses.replace(config, precision=VARIANTS[name][0]))) for name in names}
-    seconds = timing.interleaved(made, FLAGS.rounds, FLAGS.steps)
+    seconds = timing.time_interleaved(made, FLAGS.rounds, FLAGS.steps)
     libraries = sorted({"torch" if name.startswith("torch") else "tf" for name in names})
     kinds = [(library, precision) for library in libraries for precision in ("float32", "bfloat16")]
-    products = timing.interleaved({"/".join(kind): timing.product(*kind) for kind in kinds}, FLAGS.rounds, 10)
+    products = timing.time_interleaved({"/".join(kind): timing.make_product(*kind) for kind in kinds}, FLAGS.rounds, 10)
     flop = 2 * timing.matrix_side() ** 3
     peaks = {
         precision: flop / min(np.median(products[f"{library}/{precision}"]) for library in libraries)
@@ -141,8 +141,8 @@ def measure(config, names: list[str]) -> tuple[dict[str, list[float]], dict[str,
     return seconds, peaks
 
 
-def summary(config, seconds: dict[str, list[float]], peaks: dict[str, float]) -> dict:
-    """What the table, the JSON file and the picture show."""
+def summarize(config, seconds: dict[str, list[float]], peaks: dict[str, float]) -> dict:
+    """Collect the results for the table, the JSON file and the figure."""
     from experiments.framework.flop import step_flop
 
     nominal, exact = step_flop(config), step_flop(config, exact=True)
@@ -186,8 +186,8 @@ def table(found: dict) -> str:
 
 
 def draw(found: dict, path: Path) -> None:
-    """Bars of seconds per step, from fastest to slowest, with the spread over rounds."""
-    from matplotlib.figure import Figure  # without pyplot no display is looked for
+    """Draw seconds per step as bars, from fastest to slowest, with the spread over rounds."""
+    from matplotlib.figure import Figure  # pyplot would need a display
 
     rows = sorted(found["variants"].items(), key=lambda item: -np.median(item[1]["seconds"]))
     names = [name.replace("_", " ") for name, _ in rows]
@@ -210,11 +210,11 @@ def draw(found: dict, path: Path) -> None:
 
 
 def main() -> None:
-    names = chosen_variants()
+    names = choose_variants()
     config = cli.read_config()
     from dcgan_tf.files import write_text
 
-    found = summary(config, *measure(config, names))
+    found = summarize(config, *measure(config, names))
     print(table(found))
     write_text(Path(FLAGS.output), json.dumps(found, indent=1) + "\n")
     if FLAGS.figure:

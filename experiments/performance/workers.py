@@ -1,12 +1,11 @@
-"""What `--strategy` costs, and what a second worker brings.
+"""The overhead of `--strategy`, and the speed of two workers.
 
     python -m experiments.performance.workers                # about ten minutes on two cores
     python -m experiments.performance.workers --rounds=2 --steps=4 --turns=10
 
-Overhead: the same network with and without a strategy of one replica, taking turns step by step in one process, and a
-second one without as control. Scaling: real trainings by `python -m dcgan_tf.train`, each worker kept to one core of
-this machine, in turns too: one worker on one core, two workers on two, and one process on both cores, which is what two
-cores are otherwise used as.
+Overhead: the same network with and without a strategy of one replica, step by step in turns in one process, and a
+second one without a strategy as control. Scaling: trainings by `python -m dcgan_tf.train` in turns, each worker bound
+to one core of this machine: one worker on one core, two workers on two cores, and one process on both, as is usual.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from absl import flags as absl_flags
 from dcgan_tf import cli
 from dcgan_tf.console import progress
 from dcgan_tf.errors import UserError
-from experiments.framework.timing import interleaved, row, shown
+from experiments.framework.timing import format_row, summarize, time_interleaved
 
 FLAGS = absl_flags.FLAGS
 ROOT = Path(__file__).parents[2]
 SIZES = {"g_width": 32, "d_width": 32, "batch_size": 64}
 
 
-def overhead(turns: int) -> dict[str, list[float]]:
-    """A step's time over that of a network without a strategy, a ratio a turn: a second such one's, one replica's."""
+def measure_overhead(turns: int) -> dict[str, list[float]]:
+    """Time steps: ratios to a network without a strategy, one a turn, of a second such network and of one replica."""
     import numpy as np
 
     from dcgan_tf.backend import tf
@@ -52,20 +51,20 @@ def overhead(turns: int) -> dict[str, list[float]]:
         variants[name] = lambda count, train_steps=train_steps: [
             np.asarray(train_steps(batch, tf.constant(step, tf.int64))) for step in range(count)
         ]
-    seconds = interleaved(variants, turns, 1)
+    seconds = time_interleaved(variants, turns, 1)
     first = seconds.pop("none")
     return {name: [a / b for a, b in zip(values, first)] for name, values in seconds.items()}
 
 
-def step_time(folder: Path, cores: list[str], steps: int) -> float:
-    """Median seconds of a step of a new training by one worker for each of `cores` (taskset's lists)."""
-    from experiments.framework.processes import two_workers
+def measure_step_time(folder: Path, cores: list[str], steps: int) -> float:
+    """Train anew with one worker for each of `cores` (taskset's lists): median seconds of a step."""
+    from experiments.framework.processes import worker_environments
 
     run = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, "-m", "dcgan_tf.train", "--dataset=folder", "--data_dir=images", "--epochs=1000"]
     command += [f"--{name}={value}" for name, value in SIZES.items()]
     command += ["--evaluate_every=0", f"--max_steps={steps}", f"--run_dir={run / 'run'}"]
-    environments = two_workers() if len(cores) == 2 else [{}]
+    environments = worker_environments() if len(cores) == 2 else [{}]
     processes = [
         subprocess.Popen(
             ["taskset", "-c", core, *command],
@@ -89,7 +88,7 @@ def main() -> None:
     if len(usable) < 2:
         raise UserError("two cores are needed.")
     first, second = (str(core) for core in usable[:2])
-    for name, values in overhead(FLAGS.turns).items():
+    for name, values in measure_overhead(FLAGS.turns).items():
         _print(f"{name}, over no strategy", values)
         logarithms = [math.log(value) for value in values]
         error = statistics.stdev(logarithms) / math.sqrt(len(values))
@@ -102,7 +101,7 @@ def main() -> None:
         Workshop(Path(folder), 300, FLAGS.steps)
         for turn in progress(range(FLAGS.rounds), "trainings", unit="rounds"):
             for name in list(kinds)[:: 1 if turn % 2 else -1]:
-                seconds[name].append(step_time(Path(folder), kinds[name], FLAGS.steps))
+                seconds[name].append(measure_step_time(Path(folder), kinds[name], FLAGS.steps))
     for name, values in seconds.items():
         _print(f"a step, {name}", values, "s")
     alone, two, both = seconds.values()
@@ -111,7 +110,7 @@ def main() -> None:
 
 
 def _print(name: str, values: list[float], unit: str = "") -> None:
-    print(shown(row(name, unit, values)), flush=True)
+    print(format_row(summarize(name, unit, values)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Which training tricks help a DCGAN, at equal wall-clock on this machine: the study behind the `stable` preset.
+"""The study behind the `stable` preset: which training tricks help a DCGAN in equal wall-clock time.
 
-    python -m experiments.recipes --driving_dir=PATH --lfw_dir=PATH        # all stages; goes on where it stopped
-    python -m experiments.recipes --stage=screen --seconds=20 --out=PATH   # a shorter look
+    python -m experiments.recipes --driving_dir=PATH --lfw_dir=PATH        # all stages; continues where it stopped
+    python -m experiments.recipes --stage=screen --seconds=20 --out=PATH   # a shorter stage
 
-Equal wall-clock is made of steps: the step time of every variant is measured first, interleaved in one process, and
-each run gets as many steps as fit into the budget. So nothing that runs beside the study changes its result.
+Equal wall-clock time is converted to steps: the step time of every variant is measured first, interleaved in one
+process, and each run gets as many steps as fit into the budget. Other work on the machine then does not change the
+result.
 
-Stages: `screen` tries every trick alone on two sets, at small size and width, on top of one base, and `third_set` those
-that helped on a third. `combine` puts what helped together, and `seeds` repeats the base and the best of these.
-`precision` compares float32 and bfloat16 at equal steps, three seeds. `confirm` sets the `stable` recipe beside the
-article's at full size and width. Every run keeps an averaged generator beside the raw one, and both are measured.
+Stages: `screen` adds every trick alone to one base, on two sets at small size and width; `third_set` repeats those that
+helped on a third set. `combine` puts together what helped, and `seeds` repeats the base and the best combination.
+`precision` compares float32 and bfloat16 at equal steps with three seeds. `confirm` compares the `stable` recipe with
+the article's at full size and width. Every run keeps an averaged generator besides the raw one; both are measured.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from dcgan_tf.errors import UserError
 
 FLAGS = absl_flags.FLAGS
 cli.define("driving_dir", "data/driving_sim", "a driving set in Sully Chen's layout")
-cli.define("lfw_dir", "data/lfw", "LFW, a folder a person")
-cli.define("road_dir", "data/synthetic_road", "the drawn roads; drawn if they are not there")
+cli.define("lfw_dir", "data/lfw", "LFW, with a folder for each person")
+cli.define("road_dir", "data/synthetic_road", "folder of synthetic_road; drawn if it does not exist")
 cli.define("cache_dir", "data/packed", "folder for decoded images")
+cli.define("stage", "", "screen, third_set, combine, seeds, precision, confirm or confirm_seed; empty: all in turn")
+cli.define("seconds", 0.0, "wall-clock budget of a run; 0: the stage's own")
 cli.define(
-    "stage", "", "screen, third_set, combine, seeds, precision, confirm or confirm_seed; empty: one after the other"
+    "out", "experiments/recipes/results", "folder of the results: a JSON file and a grid for each run, and a table"
 )
-cli.define("seconds", 0.0, "wall-clock budget of a run in place of the stage's own")
-cli.define("out", "experiments/recipes/results", "folder of the results: one JSON file and one grid a run, a table")
-cli.define("figures", "experiments/recipes/figures", "folder for the pictures of the stages")
+cli.define("figures", "experiments/recipes/figures", "folder for the figures of the stages")
 
-EMA = 0.99  # of short runs: it reaches back over some 100 steps
+EMA = 0.99  # for short runs: it averages over about 100 steps
 BASE = {"g_steps": 1, "precision": "bfloat16"}
 
 
@@ -82,7 +83,7 @@ VARIANTS |= {
 
 @dataclass(frozen=True)
 class Stage:
-    """Runs of some variants: all of `sets` x `seeds`, at one size and width, for `seconds` each or exactly `steps`."""
+    """Runs of some variants on all `sets` with all `seeds`, at one size and width, for `seconds` or `steps` each."""
 
     variants: tuple[str, ...]
     image_size: int
@@ -107,8 +108,8 @@ STAGES = {
 }  # fmt: skip
 
 
-def config_of(variant: str, dataset: str, stage: Stage, seed: int):
-    """The config of one run; the widths of a variant are factors."""
+def make_config(variant: str, dataset: str, stage: Stage, seed: int):
+    """The config of one run. The widths of a variant are factors of the stage's."""
     import dcgan_tf
 
     settings = {"ema": EMA} | VARIANTS[variant].settings
@@ -125,8 +126,8 @@ def config_of(variant: str, dataset: str, stage: Stage, seed: int):
     return dcgan_tf.preset("article", **data, **settings, image_size=stage.image_size, seed=seed)
 
 
-def measured_step_times(variants: tuple[str, ...], stage: Stage, rounds: int = 7, steps: int = 3) -> dict[str, float]:
-    """Median seconds per step of each variant, all taking turns in this process."""
+def measure_step_times(variants: tuple[str, ...], stage: Stage, rounds: int = 7, steps: int = 3) -> dict[str, float]:
+    """Measure the median seconds per step of each variant, in turns in this process."""
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress
@@ -135,7 +136,7 @@ def measured_step_times(variants: tuple[str, ...], stage: Stage, rounds: int = 7
 
     runners = {}
     for name in variants:
-        config = config_of(name, "driving_sim", stage, 0)
+        config = make_config(name, "driving_sim", stage, 0)
         shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
         batch = Batch.unlabelled(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
         train_step = compile_train_step(parts.make(config, **VARIANTS[name].parts))
@@ -152,15 +153,15 @@ def measured_step_times(variants: tuple[str, ...], stage: Stage, rounds: int = 7
     return {name: float(np.median(values)) for name, values in seconds.items()}
 
 
-def step_times(stage: Stage, file: Path) -> dict[str, float]:
-    """Seconds per step of the stage's variants, kept in `file`, so that all stages of a size and width share them."""
+def read_step_times(stage: Stage, file: Path) -> dict[str, float]:
+    """Seconds per step of the stage's variants: read from `file`, which stages of a size share, or measured."""
     from dcgan_tf.files import write_text
 
     times = json.loads(file.read_text()) if file.exists() else {}
     if missing := [variant for variant in stage.variants if variant not in times]:
         known = next(iter(times), missing[0])
-        measured = measured_step_times(tuple(dict.fromkeys([known, *missing])), stage)
-        # Taking turns in one process makes ratios, not seconds, that hold at another time.
+        measured = measure_step_times(tuple(dict.fromkeys([known, *missing])), stage)
+        # Interleaved times give ratios that hold at another time; their seconds do not.
         scale = times.get(known, measured[known]) / measured[known]
         times |= {variant: scale * measured[variant] for variant in missing}
         write_text(file, json.dumps(times, indent=2) + "\n")
@@ -168,7 +169,7 @@ def step_times(stage: Stage, file: Path) -> dict[str, float]:
 
 
 def run_one(variant: str, dataset: str, stage: Stage, seed: int, steps: int, grid_file: Path, scores) -> dict:
-    """Train one variant for `steps` steps and measure it; raw and averaged images go to `grid_file`, side by side."""
+    """Train one variant for `steps` steps and measure it; `grid_file` gets raw and averaged images side by side."""
     from dcgan_tf.backend import tf
     from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress
@@ -178,7 +179,7 @@ def run_one(variant: str, dataset: str, stage: Stage, seed: int, steps: int, gri
     from dcgan_tf.pictures.grids import make_grid, save_png
     from experiments.recipes import parts
 
-    config = config_of(variant, dataset, stage, seed)
+    config = make_config(variant, dataset, stage, seed)
     training = open_packed(config).training
     gan = parts.make(config, **VARIANTS[variant].parts)
     data, train_step = batches(Batch.unlabelled(training), config, 0, steps), compile_train_step(gan)
@@ -199,17 +200,17 @@ def run_one(variant: str, dataset: str, stage: Stage, seed: int, steps: int, gri
 
 
 def run_stage(name: str, out: Path) -> None:
-    """All runs of a stage that have no result yet, set by set."""
+    """Make all runs of a stage that have no result yet, set by set."""
     from dcgan_tf.console import say
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.files import write_text
     from dcgan_tf.metrics.comparison import QuickScores
 
     stage = STAGES[name]
-    times = step_times(stage, out / f"step_times-{stage.image_size}px-width{stage.width}.json")
+    times = read_step_times(stage, out / f"step_times-{stage.image_size}px-width{stage.width}.json")
     budget = FLAGS.seconds or stage.seconds
     for dataset in stage.sets:
-        config = config_of("article", dataset, stage, 0)
+        config = make_config("article", dataset, stage, 0)
         scores = None
         for seed in stage.seeds:
             for variant in stage.variants:
@@ -236,7 +237,7 @@ def main() -> None:
 
     for stage in stages:
         run_stage(stage, Path(FLAGS.out))
-    for path in report.write(Path(FLAGS.out), Path(FLAGS.figures)):
+    for path in report.write_report(Path(FLAGS.out), Path(FLAGS.figures)):
         print(path)
 
 

@@ -1,4 +1,4 @@
-"""The recipe study's results as a table (Markdown) and a figure; called by the study, or by itself:
+"""Tables (Markdown) and figures of the recipe study's results. The study writes them; this command writes them anew.
 
 python -m experiments.recipes.report
 """
@@ -26,10 +26,10 @@ SCORES = {"frechet": "Fréchet distance (random features)", "sliced_wasserstein"
 KINDS = ("raw", "averaged")
 
 
-def read(folder: Path, stage: str) -> list[dict]:
-    """The results of a stage, one dict a run, in the order of variants, sets and seeds."""
+def read_results(folder: Path, stage: str) -> list[dict]:
+    """Read the results of a stage: a dict for each run, in the order of variants, sets and seeds."""
     results = [json.loads(path.read_text()) for path in folder.glob(f"{stage}-*-*-*.json")]
-    if stage == "seeds":  # the first seed of the same runs is in other stages
+    if stage == "seeds":  # the first seed of these runs is in other stages
         kinds = {(r["variant"], r["dataset"]) for r in results}
         first = [json.loads(path.read_text()) for path in folder.glob("*-*-*-0.json")]
         results += [r for r in first if (r["variant"], r["dataset"]) in kinds and r["image_size"] == 32]
@@ -38,8 +38,8 @@ def read(folder: Path, stage: str) -> list[dict]:
     return sorted(results, key=lambda r: (r["order"], r["dataset"], r["seed"]))
 
 
-def groups(results: list[dict]) -> dict[tuple[str, str], list[dict]]:
-    """(title of the variant, set) -> its runs."""
+def group_runs(results: list[dict]) -> dict[tuple[str, str], list[dict]]:
+    """Group runs: (title of the variant, set) -> its runs."""
     found: dict[tuple[str, str], list[dict]] = {}
     for r in results:
         found.setdefault((r["title"], r["dataset"]), []).append(r)
@@ -47,9 +47,9 @@ def groups(results: list[dict]) -> dict[tuple[str, str], list[dict]]:
 
 
 def table(results: list[dict]) -> str:
-    """Fréchet and sliced Wasserstein distance, raw / averaged generator, for each variant and set."""
+    """The table of Fréchet and sliced Wasserstein distance, raw / averaged generator, for each variant and set."""
     sets = sorted({r["dataset"] for r in results})
-    by_group = groups(results)
+    by_group = group_runs(results)
     first = by_group.values()
     steps = {title: runs[0]["steps"] for (title, _), runs in zip(by_group, first)}
     lines = ["| variant | steps | " + " | ".join(f"{name}: Fréchet | sliced W." for name in sets) + " |"]
@@ -58,14 +58,12 @@ def table(results: list[dict]) -> str:
         cells = [f"{steps[title]:,}"]
         for name in sets:
             runs = by_group.get((title, name), [])
-            cells += [
-                " / ".join(_mean_and_spread([r[kind][score] for r in runs]) for kind in KINDS) for score in SCORES
-            ]
+            cells += [" / ".join(_format_mean([r[kind][score] for r in runs]) for kind in KINDS) for score in SCORES]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _mean_and_spread(values: list[float]) -> str:
+def _format_mean(values: list[float]) -> str:
     if not values:
         return "-"
     mean = f"{np.mean(values):.1f}"
@@ -73,7 +71,7 @@ def _mean_and_spread(values: list[float]) -> str:
 
 
 def draw_figure(path: Path, results: list[dict], title: str) -> None:
-    """A row of panels for each score, a panel for each set; every dot is a run."""
+    """Draw a row of panels for each score and a panel for each set; every dot is a run."""
     from matplotlib.figure import Figure
 
     from dcgan_tf.files import replacing
@@ -105,7 +103,7 @@ def draw_figure(path: Path, results: list[dict], title: str) -> None:
 
 
 def draw_grids(path: Path, folder: Path, results: list[dict]) -> None:
-    """The article's images as its generator draws them, beside those of `stable`'s averaged one; a row a set."""
+    """Draw images of the article's generator beside those of `stable`'s averaged generator, a row for each set."""
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -117,30 +115,30 @@ def draw_grids(path: Path, folder: Path, results: list[dict]) -> None:
         for panel, variant, half in zip(row, ("article", "stable"), (0, 1)):
             panel.axis("off")
             runs = [r for r in results if (r["dataset"], r["variant"]) == (dataset, variant)]
-            if not runs:  # not yet
+            if not runs:  # not made yet
                 continue
             result = runs[0]
             with Image.open(folder / f"confirm-{dataset}-{variant}-{result['seed']}.png") as sheet:
-                width = (sheet.width - 8) // 2  # raw and averaged images, 8 pixels between
+                width = (sheet.width - 8) // 2  # raw and averaged images with 8 pixels between them
                 panel.imshow(sheet.crop((half * (width + 8), 0, half * (width + 8) + width, sheet.height)))
             panel.set_title(f"{dataset}: {variant}, {result['steps']:,} steps in the same time", fontsize=10)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="jpeg", dpi=100, pil_kwargs={"quality": 85})
 
 
-def write(folder: Path, figures: Path) -> list[Path]:
-    """Write `recipes.md` into `folder` and a picture for each stage into `figures`; returns the files."""
+def write_report(folder: Path, figures: Path) -> list[Path]:
+    """Write `recipes.md` into `folder` and a figure for each stage into `figures`; returns the files."""
     from dcgan_tf.files import write_text
 
     written, text = [folder / "recipes.md"], []
     for stage, title in TITLES.items():
-        if results := read(folder, stage):
+        if results := read_results(folder, stage):
             hours = sum(r["seconds"] for r in results) / 3600
             budget = f"{len(results)} runs, {hours:.1f} hours of training"
             text.append(f"### {title}\n\n{budget}; raw / averaged generator.\n\n{table(results)}\n")
             written.append(figures / f"recipes_{stage}.png")
             draw_figure(written[-1], results, f"{title} ({results[0]['image_size']} px)")
-        # The study's sheets of images are large and not kept with the code; without them the figure stays as it is.
+        # The sheets of images are large and not kept in the repository; without them the figure stays as it is.
         if stage == "confirm" and any(folder.glob("confirm-*.png")):
             written.append(figures / "recipes_grids.jpg")
             draw_grids(written[-1], folder, results)
@@ -149,12 +147,11 @@ def write(folder: Path, figures: Path) -> list[Path]:
 
 
 def main() -> None:
-    flags_out = Path(FLAGS.results)
-    for path in write(flags_out, Path(FLAGS.figures)):
+    for path in write_report(Path(FLAGS.results), Path(FLAGS.figures)):
         print(path)
 
 
 if __name__ == "__main__":
     cli.define("results", "experiments/recipes/results", "folder of the study's results")
-    cli.define("figures", "experiments/recipes/figures", "folder for the pictures")
+    cli.define("figures", "experiments/recipes/figures", "folder for the figures")
     cli.run(main, __doc__)

@@ -1,10 +1,10 @@
-"""How long until the images are as good as the article's recipe makes them in 1,500 steps?
+"""The time until images are as good as those of the article's recipe after 1,500 steps.
 
-    python -m experiments.recipes.time_to_quality --data_dir=PATH    # hours on two cores; goes on with what is missing
+    python -m experiments.recipes.time_to_quality --data_dir=PATH    # hours on two cores; makes what is missing
 
-Each variant trains on the same images and is measured every 100 steps, by 1,000 images of always the same z against
-1,000 of those it learns from. Its seconds are its steps times its step time, all of these measured interleaved in one
-process afterwards (`--times` measures anew): so the training may run beside other work. Measuring is not counted.
+Each variant is trained on the same images. Every 100 steps 1,000 images of the same z are compared with 1,000 training
+images. A variant's seconds are its steps times its step time. Step times are measured interleaved in one process
+afterwards (`--times` measures them anew), so the training may run beside other work. Measuring is not counted.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from dcgan_tf.errors import UserError
 FLAGS = absl_flags.FLAGS
 cli.define("data_dir", "data/driving_sim", "a driving set in Sully Chen's layout")
 cli.define("cache_dir", "data/packed", "folder for decoded images")
-cli.define("only", "", "one variant; empty: all, the article first")
-cli.define("steps", 1500, "the article's steps, which set the aim")
-cli.define("most_steps", 4500, "where another variant that has not reached the aim gives up")
+cli.define("only", "", "one variant; empty: all, starting with the article")
+cli.define("steps", 1500, "steps of the article's recipe, which set the aim")
+cli.define("most_steps", 4500, "steps after which another variant gives up")
 cli.define("every", 100, "steps between measurements")
-cli.define("seed", 0, "of the networks, the order of images, and z")
+cli.define("seed", 0, "seed of the networks, the order of images, and z")
 cli.define("times", False, "measure the step times anew")
-cli.define("figure", "experiments/recipes/figures/time_to_quality.png", "PNG for the curves")
-cli.define("out", "experiments/recipes/results/time_to_quality", "folder of the results: one JSON file a variant")
+cli.define("figure", "experiments/recipes/figures/time_to_quality.png", "PNG for the figure")
+cli.define("out", "experiments/recipes/results/time_to_quality", "folder of the results: a JSON file for each variant")
 
 VARIANTS = {"article": "article", "fast": "fast", "stable": "stable", "torch_example": "article"}  # name -> preset
 TITLES = {"article": "article", "fast": "fast", "stable": "stable", "torch_example": "PyTorch's examples/dcgan"}
 
 
-def config_of(variant: str):
+def make_config(variant: str):
     import dcgan_tf
 
     data = {"dataset": "sully_chen", "data_dir": FLAGS.data_dir, "cache_dir": FLAGS.cache_dir, "seed": FLAGS.seed}
@@ -43,7 +43,7 @@ def config_of(variant: str):
 
 
 class Ours:
-    """A DCGAN of the package, as the peers are called: batches, step -> losses."""
+    """A DCGAN of the package with the peers' interface: called with batches and step, it returns losses."""
 
     def __init__(self, config):
         from dcgan_tf.distributed.replicas import compile_train_step
@@ -63,8 +63,8 @@ class Ours:
         return self.gan.generate(n, seed)
 
 
-def make(variant: str):
-    config = config_of(variant)
+def make_gan(variant: str):
+    config = make_config(variant)
     if variant != "torch_example":
         return Ours(config)
     from experiments.framework.peers import TorchExample
@@ -73,16 +73,16 @@ def make(variant: str):
 
 
 def train(variant: str, aim: float | None) -> dict:
-    """Train until the sliced Wasserstein distance is at most `aim`, None: for `--steps`; what was measured when."""
+    """Train until the sliced Wasserstein distance is at most `aim`; None: for `--steps`. Returns all measurements."""
     from dcgan_tf.batch import Batch
     from dcgan_tf.console import progress, say
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.metrics.comparison import QuickScores
 
-    config = config_of(variant)
+    config = make_config(variant)
     training = open_packed(config).training
-    scores, gan = QuickScores(training, seed=0), make(variant)
+    scores, gan = QuickScores(training, seed=0), make_gan(variant)
     steps = FLAGS.most_steps if aim else FLAGS.steps
     data, measured = batches(Batch.unlabelled(training), config, 0, steps), []
     for step in progress(range(steps), variant, unit="steps"):
@@ -95,18 +95,18 @@ def train(variant: str, aim: float | None) -> dict:
     return {"variant": variant, "seed": FLAGS.seed, "measured": measured}
 
 
-def step_times(rounds: int = 8, steps: int = 3) -> dict[str, list[float]]:
-    """Seconds per step of each variant, taking turns in this process; one value a round."""
+def measure_step_times(rounds: int = 8, steps: int = 3) -> dict[str, list[float]]:
+    """Measure the seconds per step of each variant, in turns in this process: one value a round."""
     from dcgan_tf.backend import tf
-    from experiments.framework.timing import interleaved
+    from experiments.framework.timing import time_interleaved
 
-    def turn_of(variant: str):
-        gan, config = make(variant), config_of(variant)
+    def make_turn(variant: str):
+        gan, config = make_gan(variant), make_config(variant)
         shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
         batch = tf.constant(np.random.default_rng(0).integers(0, 256, shape, np.uint8))
         return lambda count: [gan(batch, step) for step in range(count)]
 
-    return interleaved({variant: turn_of(variant) for variant in VARIANTS}, rounds, steps)
+    return time_interleaved({variant: make_turn(variant) for variant in VARIANTS}, rounds, steps)
 
 
 def main() -> None:
@@ -126,7 +126,7 @@ def main() -> None:
             aim = json.loads(file.read_text())["measured"][-1]["sliced_wasserstein"]
     times_file = out / "step_times.json"
     if FLAGS.times or not times_file.exists():
-        write_text(times_file, json.dumps(step_times(), indent=1) + "\n")
+        write_text(times_file, json.dumps(measure_step_times(), indent=1) + "\n")
     times = json.loads(times_file.read_text())
     seconds = {variant: float(np.median(values)) for variant, values in times.items()}
     files = {variant: out / f"{variant}-{FLAGS.seed}.json" for variant in VARIANTS}
@@ -141,8 +141,8 @@ def main() -> None:
 
 
 def draw(measured: dict[str, list[dict]], seconds: dict[str, float], aim: float, path: Path) -> None:
-    """Sliced Wasserstein distance over seconds of training, a line for each variant."""
-    from matplotlib.figure import Figure  # without pyplot no display is looked for
+    """Draw the sliced Wasserstein distance over seconds of training, a line for each variant."""
+    from matplotlib.figure import Figure  # pyplot would need a display
 
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()

@@ -1,10 +1,10 @@
-"""Make rows of the reproduction and write all of them as a table with figures.
+"""Make rows of the reproduction and write all of them as a page with a table and figures.
 
     python -m experiments.reproduction --all                        # every row that a study makes
     python -m experiments.reproduction --rows=A1,mode_collapse --seeds=3
-    python -m experiments.reproduction --all --quick                # minutes; the page goes beside its results
+    python -m experiments.reproduction --all --quick                # minutes; the page is written beside the results
 
-Rows that were made before with the same options are kept, so that a run that was stopped continues. A row that fails is
+Rows that were made before with the same options are kept, so a run that was stopped continues. A row that fails is
 named and the others are made; the exit code is then 1.
 """
 
@@ -47,12 +47,12 @@ def collect_rows() -> dict[str, Entry]:
 
 
 def main() -> None:
-    """Make the rows that the flags ask for, then the page."""
+    """Make the rows that the flags ask for, then write the page."""
     options, folder = study.read_options()
     if FLAGS.all == bool(FLAGS.rows):
         raise UserError("--all or --rows=A1,B3 is needed, one of them.")
     rows = collect_rows()
-    if folder:  # in place of each study's own
+    if folder:  # instead of each study's own
         rows = {name: entry._replace(results=folder) for name, entry in rows.items()}
     wanted = list(rows)
     if FLAGS.rows:
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def make_rows(wanted: list[str], rows: dict[str, Entry], options: study.Options, again: bool) -> list[str]:
-    """Make the rows that are wanted, a line for each; returns those that failed, with the reason."""
+    """Make the wanted rows and print a line for each; returns those that failed, with the reason."""
     makeable = [name for name in wanted if name in rows]
     if others := [name for name in wanted if name not in rows]:
         say(f"{', '.join(others)}: no study makes these; the table has their commands and tests.")
@@ -97,7 +97,7 @@ def write_page(rows: dict[str, Entry], page: Path) -> None:
     from experiments.reproduction import table
 
     results = {name: entry.results for name, entry in rows.items()}
-    write_text(page, table.page(results, page.parent, "python -m experiments.reproduction"))
+    write_text(page, table.make_page(results, page.parent, "python -m experiments.reproduction"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The article's networks, initial weights and training, as they are in the package."""
+"""The article's networks, initial weights and training compared with the package's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from experiments.framework import study
 from experiments.framework.study import AGREES, DIFFERS, SOURCE_ERROR, Options, Row
 
 STEP_TIMES = Path(__file__).parents[1] / "performance" / "results" / "step.json"
-# What the article's code says; its prose says otherwise.
+# As in the article's code; its prose differs.
 G_SHAPES = [(4, 4, 512), (8, 8, 256), (16, 16, 128), (32, 32, 64), (64, 64, 3)]
 D_SHAPES = [(32, 32, 64), (16, 16, 128), (8, 8, 256), (4, 4, 512)]
 PROSE_SIDE, PROSE_LAYERS, PROSE_UNITS = 64, 3, 64 * 8 * 64 * 64
@@ -52,7 +52,7 @@ def _chain(shapes) -> str:
 
 
 def generator(options: Options) -> Row:
-    """The generator's shapes; what the prose says would make other images."""
+    """Compare the generator's shapes with the article's code and prose."""
     g, _ = _networks()
     shapes = _outputs(g, np.zeros((1, 100), "float32"))
     found = [shape for name, shape in shapes.items() if name.removeprefix("g/h").isdecimal()]
@@ -73,7 +73,7 @@ def generator(options: Options) -> Row:
 
 
 def discriminator(options: Options) -> Row:
-    """The discriminator's shapes, slope, batch norm and output."""
+    """Compare the discriminator's shapes, slope, batch norm and output with the article's code."""
     _, d = _networks()
     from dcgan_tf.backend import layers
 
@@ -98,7 +98,7 @@ def discriminator(options: Options) -> Row:
 
 
 def initial_weights(options: Options) -> Row:
-    """Deviation of every kernel over the formula's, and that of gamma."""
+    """Compare the standard deviation of every kernel and of gamma with the formula's."""
     ratios: dict[str, list[float]] = {}
     gammas = []
     for seed in range(options.seeds):
@@ -110,7 +110,7 @@ def initial_weights(options: Options) -> Row:
                 ratios.setdefault(variable.path, []).append(float(variable.numpy().std() / formula))
         gammas.append(np.concatenate([variable.numpy() for variable in variables if variable.name == "gamma"]))
     means, deviations = ([float(f(g)) for g in gammas] for f in (np.mean, np.std))
-    # A sample's deviation is off by 1 / sqrt(2 n): the smallest kernels have some 4,800 weights.
+    # The standard error of a deviation is 1 / sqrt(2 n); the smallest kernels have 4,800 weights.
     agrees = max(abs(r - 1) for values in ratios.values() for r in values) < 0.06
     agrees = agrees and max(abs(m - 1) for m in means) < 0.003 and max(abs(s - 0.02) for s in deviations) < 0.002
     everything = [r for values in ratios.values() for r in values]
@@ -127,7 +127,7 @@ def initial_weights(options: Options) -> Row:
 
 
 def training_time(options: Options) -> Row:
-    """The preset's settings; the step's time as `experiments.performance.step` has kept it."""
+    """Compare the preset's settings, and the step time that `experiments.performance.step` recorded."""
     from dcgan_tf.config import preset
     from dcgan_tf.datasets.batching import steps_per_epoch
 

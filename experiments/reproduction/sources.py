@@ -1,10 +1,10 @@
-"""The sources' claims, A1 to F4: what is published, the study's row that makes it, or what tests it otherwise."""
+"""The sources' claims, A1 to F4: what is published, and the row of a study or the tests that check it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-# Modules with ROWS, and where their records are kept.
+# Modules with ROWS, and the folders of their records.
 STUDIES = {
     "experiments.initialization.rows": "experiments/initialization/results",
     "experiments.optimizers.rows": "experiments/optimizers/results",
@@ -12,7 +12,7 @@ STUDIES = {
     "experiments.convolution.rows": "experiments/convolution/results",
     "experiments.reproduction.networks": "experiments/reproduction/results",
 }
-# The id of each row that a study makes; after E4 those that go beyond the sources.
+# id -> name of each row that a study makes; those after E4 go beyond the sources.
 NAMES = {
     "A1": "generator",
     "A2": "discriminator",
@@ -52,13 +52,13 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Source:
-    """One row as its source document has it.
+    """A row as its source document has it.
 
     Attributes:
-      what, published: for the table, where no study has made the row.
-      command: what produces it; "": a row of `NAMES` does.
-      tests: what holds it, pytest's names.
-      not_run: what of the published has not been run.
+      what, published: cells of the table where no study has made the row.
+      command: what produces it; "" if a row of `NAMES` does.
+      tests: pytest's names of the tests that check it.
+      not_run: the part of the published claim that has not been run.
     """
 
     what: str

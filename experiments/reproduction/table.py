@@ -1,4 +1,4 @@
-"""The page of the reproduction: every claim of the sources beside what was measured, from the rows' records alone."""
+"""The page of the reproduction: every claim of the sources and what was measured, from the rows' records alone."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ NOT_RUN = "not run"
 _HEAD = "| id | row | what | published | ours | spread | verdict |\n|---|---|---|---|---|---|---|\n"
 
 
-def page(results: dict[str, Path], beside: Path, command: str) -> str:
+def make_page(results: dict[str, Path], beside: Path, command: str) -> str:
     """The page in Markdown.
 
     Args:
       results: a row's name -> the folder of its record and pictures.
-      beside: the folder that the page will be in: pictures are linked from there.
-      command: what made it.
+      beside: the folder of the page, from which pictures are linked.
+      command: the command that writes the page.
     """
     records = {}
     for id in dict.fromkeys([*SOURCES, *NAMES]):
@@ -61,30 +61,30 @@ def _verdict(id: str, record: dict | None) -> str:
 def _line(id: str, record: dict | None) -> str:
     source = SOURCES.get(id, Source("", ""))
     if record:
-        what, *cells = (_plain(record[part]) for part in ("title", "published", "ours", "spread", "verdict"))
+        what, *cells = (_escape(record[part]) for part in ("title", "published", "ours", "spread", "verdict"))
         cells[2] += " (quick form)" if record["options"]["quick"] else ""
     else:
         tests = ", ".join(f"`{test}`" for test in source.tests)
         ours = f"`{source.command}`; checked by {tests}" if source.command else NOT_RUN
-        what, *cells = _plain(source.what), _plain(source.published), ours, "", _verdict(id, record)
+        what, *cells = _escape(source.what), _escape(source.published), ours, "", _verdict(id, record)
     cells = [NAMES.get(id, ""), what, *cells]
     linked = f"[{id}](#{id.lower()})" if record and record["pictures"] else id
     return f"| {linked} | " + " | ".join(cells) + " |\n"
 
 
-def _plain(text: str) -> str:
-    """Text that Markdown takes neither for a table's border nor for emphasis or a tag."""
+def _escape(text: str) -> str:
+    """Escape what Markdown would take for a table's border, emphasis or a tag."""
     return re.sub(r"[|*<]", r"\\\g<0>", " ".join(text.split()))
 
 
 def _figures(id: str, record: dict, folder: Path, beside: Path) -> str:
-    """The row's pictures with a caption; small, and linked to the whole ones."""
-    title = _plain(record["title"])
+    """The row's pictures, small and linked to the originals, with a caption."""
+    title = _escape(record["title"])
     pictures = "\n".join(
         f'<a href="{link}"><img src="{link}" width="640" alt="{id}: {record["title"]}"></a>\n'
         for link in (_path(folder / picture, beside) for picture in record["pictures"])
     )
-    return f"### {id}\n\n{pictures}\n*{title}. {_plain(record['ours'])}. Verdict: {_plain(record['verdict'])}.*\n"
+    return f"### {id}\n\n{pictures}\n*{title}. {_escape(record['ours'])}. Verdict: {_escape(record['verdict'])}.*\n"
 
 
 def _path(path: Path, beside: Path) -> str:

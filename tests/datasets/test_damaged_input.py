@@ -12,7 +12,7 @@ from experiments.faults import damaged_images, damaged_input
 
 @pytest.fixture(scope="module")
 def found():
-    return damaged_input.tried(240, seed=1)
+    return damaged_input.pack_damaged(240, seed=1)
 
 
 def test_nothing_crashes_and_every_file_is_counted(found):
@@ -44,7 +44,7 @@ def test_pipes_devices_and_loops_are_left_out_and_strange_names_are_read(found):
 def test_the_generator_makes_the_damage_it_names():
     rng = np.random.default_rng(0)
     for kind in damaged_images.KINDS:
-        data, _ = damaged_images.drawn(kind, rng)
+        data, _ = damaged_images.draw_file(kind, rng)
         if damaged_images.KINDS[kind]:
             image = Image.open(io.BytesIO(data))
             image.load()
@@ -52,12 +52,12 @@ def test_the_generator_makes_the_damage_it_names():
                 assert image.mode == "CMYK"
             if kind == "animated":
                 assert image.n_frames == 4
-    data, _ = damaged_images.drawn("huge dimensions", rng)
+    data, _ = damaged_images.draw_file("huge dimensions", rng)
     assert int.from_bytes(data[16:20], "big") ** 2 >= 1 << 32
-    same, other = (damaged_images.drawn("flipped bytes", np.random.default_rng(n)) for n in (5, 6))
-    assert damaged_images.drawn("flipped bytes", np.random.default_rng(5)) == same != other
+    same, other = (damaged_images.draw_file("flipped bytes", np.random.default_rng(n)) for n in (5, 6))
+    assert damaged_images.draw_file("flipped bytes", np.random.default_rng(5)) == same != other
 
 
 def test_entries_are_made_where_that_is_allowed(tmp_path):
-    made = dict(damaged_images.entries(tmp_path))
+    made = dict(damaged_images.write_entries(tmp_path))
     assert set(made) <= set(os.listdir(tmp_path)) and {"pipe.png", "loop.png", "two\nlines.png"} <= set(made)

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from experiments.faults import __main__ as faults
-from experiments.faults.disk import ROOM, mounted
-from experiments.framework.processes import ROOT, Workshop, continued_at, ended, kill, one_sentence, wait_until
+from experiments.faults.disk import ROOM, mount
+from experiments.framework.processes import ROOT, Workshop, is_one_sentence, kill, read_start_step, wait_for, wait_until
 
 STEPS = 24  # a checkpoint every 10, samples every 8
 
@@ -49,8 +49,8 @@ def ends(workshop):
     found["a second one"] = workshop.train(run)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGCONT)
-    found["SIGTERM"], found["saved"] = ended(process), workshop.checkpoint(run)
-    found["lost by SIGTERM"] = workshop.lost(run)
+    found["SIGTERM"], found["saved"] = wait_for(process), workshop.checkpoint(run)
+    found["lost by SIGTERM"] = workshop.lost_steps(run)
 
     process = caught("run/samples/.*.{pid}.tmp", steps=workshop.checkpoint(run) + 1)
     found["went on"] = kill(process)
@@ -65,7 +65,7 @@ def ends(workshop):
 
 
 def test_it_ends_as_the_undisturbed_run(workshop, ends):
-    assert workshop.differences("disturbed", "undisturbed") == []
+    assert workshop.find_differences("disturbed", "undisturbed") == []
 
 
 def test_the_kills_hit_what_they_were_meant_to(ends):
@@ -76,31 +76,31 @@ def test_sigterm_loses_no_step(ends):
     end = ends["SIGTERM"]
     assert end.code == 128 + signal.SIGTERM and "Stopped and saved. To continue: " in end.out
     assert ends["saved"] >= 11 and ends["lost by SIGTERM"] == 0
-    assert continued_at(ends["went on"]) == ends["saved"]
+    assert read_start_step(ends["went on"]) == ends["saved"]
 
 
 def test_the_newest_checkpoint_is_that_of_the_most_steps_whatever_the_clock_says(ends):
-    assert continued_at(ends["last"]) == ends["newest"]
+    assert read_start_step(ends["last"]) == ends["newest"]
 
 
 def test_a_second_trainer_says_why_it_does_not_train(ends):
-    assert one_sentence(ends["a second one"]) and "in use by another process" in ends["a second one"].err
+    assert is_one_sentence(ends["a second one"]) and "in use by another process" in ends["a second one"].err
 
 
 def test_a_disk_that_is_full_or_read_only_is_a_sentence_and_costs_nothing(workshop):
     run = "small-disk"
-    with mounted(workshop.folder / run, "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs") as there:
+    with mount(workshop.folder / run, "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs") as there:
         if not there:
             pytest.skip("file systems may not be mounted here")
         end = workshop.train(run)
-        assert one_sentence(end) and f"{run}/packed" in end.err and "may not be written" in end.err
+        assert is_one_sentence(end) and f"{run}/packed" in end.err and "may not be written" in end.err
         # 64 kB: less than the pack of 200 images takes.
         subprocess.run(["mount", "-o", "remount,rw", str(workshop.folder / run)], check=True)
         end = workshop.train(run)
-        assert one_sentence(end) and f"{run}/packed/" in end.err and "no space left" in end.err
+        assert is_one_sentence(end) and f"{run}/packed/" in end.err and "no space left" in end.err
         subprocess.run(["mount", "-o", f"remount,{ROOM}", str(workshop.folder / run)], check=True)
         assert workshop.train(run).code == 0
-        assert workshop.differences(run, "undisturbed") == []
+        assert workshop.find_differences(run, "undisturbed") == []
 
 
 @pytest.mark.long

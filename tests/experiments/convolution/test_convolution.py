@@ -1,4 +1,4 @@
-"""Convolutions against SciPy and by hand, the checkerboard against its closed forms, and the door."""
+"""Convolutions against SciPy and by hand, the checkerboard against its closed forms, and the command."""
 
 import subprocess
 import sys
@@ -16,8 +16,8 @@ from experiments.framework.study import Options
 QUICK = Options(seeds=1, quick=True)
 
 
-def by_scipy(x, kernel, stride, padding, dilation):
-    """Correlation of padded maps with a kernel that has zeros between its taps, every stride-th value of it."""
+def correlate_by_scipy(x, kernel, stride, padding, dilation):
+    """Every stride-th value of the correlation of padded maps with a kernel that has zeros between its taps."""
     kh, kw, channels, maps = kernel.shape
     spread = np.zeros((dilation * (kh - 1) + 1, dilation * (kw - 1) + 1, channels, maps))
     spread[::dilation, ::dilation] = kernel
@@ -30,28 +30,28 @@ def by_scipy(x, kernel, stride, padding, dilation):
     )
 
 
-# Plain.
+# Convolutions.
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("dilation", [1, 2])
 @pytest.mark.parametrize("padding", [((0, 0), (0, 0)), ((2, 1), (0, 3))])
-def test_im2col_and_a_product_are_scipys_correlation(stride, dilation, padding):
+def test_im2col_and_a_product_equal_scipys_correlation(stride, dilation, padding):
     draw = np.random.default_rng(stride)
     x, kernel, bias = draw.normal(size=(2, 11, 9, 3)), draw.normal(size=(3, 2, 3, 4)), draw.normal(size=4)
     found = im2col.conv2d(x, kernel, bias, stride, padding, dilation)
-    np.testing.assert_allclose(found, by_scipy(x, kernel, stride, padding, dilation) + bias, atol=1e-12)
+    np.testing.assert_allclose(found, correlate_by_scipy(x, kernel, stride, padding, dilation) + bias, atol=1e-12)
 
 
 def test_the_matrices_have_the_slides_shapes():
-    seen = im2col.patches(np.zeros((2, 8, 8, 3)), (5, 5), 2, ((1, 2), (1, 2)), 1)
+    seen = im2col.extract_patches(np.zeros((2, 8, 8, 3)), (5, 5), 2, ((1, 2), (1, 2)), 1)
     assert seen.shape == (2, 4, 4, 5, 5, 3)  # X: [N, k k c], N outputs
 
 
 @pytest.mark.parametrize(
     "size, kernel, stride, dilation, expected",
     [
-        (64, 5, 2, 1, (1, 2)),  # TensorFlow puts the odd zero after
+        (64, 5, 2, 1, (1, 2)),  # TensorFlow puts the odd zero last
         (7, 3, 2, 1, (1, 1)),
         (8, 4, 2, 1, (1, 1)),
         (9, 3, 1, 2, (2, 2)),
@@ -62,11 +62,11 @@ def test_same_padding(size, kernel, stride, dilation, expected):
     assert im2col.same_padding((size, size), (kernel, kernel), stride, dilation) == (expected, expected)
 
 
-# Transposed.
+# Transposed convolutions.
 
 
 def test_the_matrix_of_five_taps_by_hand():
-    m = im2col.matrix(np.arange(1.0, 6.0).reshape(1, 5, 1, 1), (1, 8), 2, ((0, 0), (1, 2)))
+    m = im2col.convolution_matrix(np.arange(1.0, 6.0).reshape(1, 5, 1, 1), (1, 8), 2, ((0, 0), (1, 2)))
     assert m.tolist() == [
         [2, 3, 4, 5, 0, 0, 0, 0],
         [0, 1, 2, 3, 4, 5, 0, 0],
@@ -77,7 +77,7 @@ def test_the_matrix_of_five_taps_by_hand():
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("k", [2, 3, 5])
-@pytest.mark.parametrize("way", [im2col.conv2d_transpose, im2col.fractionally_strided])
+@pytest.mark.parametrize("way", [im2col.conv2d_transpose, im2col.conv2d_fractionally_strided])
 def test_it_is_the_adjoint(way, k, stride):
     """<conv(x), y> = <x, transposed(y)> for all x and y is what transposed means."""
     draw, size = np.random.default_rng(k), (10, 7)
@@ -93,7 +93,7 @@ def test_rows_of_equality(name, verdict):
     row = convolution.ROWS[name](QUICK)
     assert row.verdict.startswith(verdict)
     largest = row.numbers["largest"]
-    # float32 rounding, not the same number twice: more than none, far less than 1e-4.
+    # More than 0, as the same number is not compared with itself, and no more than float32 rounding.
     assert 0 < max(largest.values() if isinstance(largest, dict) else largest) < 1e-5
 
 
@@ -125,7 +125,7 @@ def test_overlap(form, pattern):
 @pytest.mark.parametrize(
     "form, expected", [("5x5 transposed", 0.75**0.5), ("4x4 transposed", 0.75**0.5), ("resize, then 3x3", 0.0)]
 )
-def test_a_constant_keeps_its_phases_apart_as_independent_taps_say(form, expected):
+def test_a_constant_varies_as_independent_taps_make_it(form, expected):
     assert checkerboard.phase_variation(form, seed=3) == pytest.approx(expected, abs=0.02)
 
 
@@ -135,9 +135,9 @@ def test_white_noise_has_no_peak_and_the_power_of_its_variance():
     assert spectrum[0] == pytest.approx(0, abs=1e-20)
     np.testing.assert_allclose(spectrum[1:], 0.09 / 32, rtol=0.03)
     for period in (2, 4):
-        assert checkerboard.peak(spectrum, period) == pytest.approx(1, abs=0.03)
-    assert checkerboard.share(spectrum, 4) == pytest.approx(2 / 31, rel=0.03)
-    assert checkerboard.share(spectrum, 2) == pytest.approx(1 / 31, rel=0.03)
+        assert checkerboard.peak_ratio(spectrum, period) == pytest.approx(1, abs=0.03)
+    assert checkerboard.power_share(spectrum, 4) == pytest.approx(2 / 31, rel=0.03)
+    assert checkerboard.power_share(spectrum, 2) == pytest.approx(1 / 31, rel=0.03)
 
 
 @pytest.mark.parametrize("period", [2, 4])
@@ -147,14 +147,14 @@ def test_stripes_have_all_their_power_at_their_period(period):
     spectrum = checkerboard.line_spectrum(stripes + noise)
     # Columns alone have the stripes: half of |FFT|^2 / S^2, which is 1 at period 2 and 1/4 at others.
     assert spectrum[32 // period] == pytest.approx(0.5 if period == 2 else 0.125, rel=0.01)
-    assert checkerboard.share(spectrum, period) == pytest.approx(1, abs=1e-4)
-    assert checkerboard.peak(spectrum, period) > 1000
-    assert checkerboard.peak(spectrum, 6 - period) < 2  # the other one
+    assert checkerboard.power_share(spectrum, period) == pytest.approx(1, abs=1e-4)
+    assert checkerboard.peak_ratio(spectrum, period) > 1000
+    assert checkerboard.peak_ratio(spectrum, 6 - period) < 2  # the other period
 
 
 def test_four_taps_are_in_every_layer_that_doubles():
     config = preset("article", image_size=32, g_width=2, d_width=2, batch_size=2)
-    gan = checkerboard._gan("4x4 transposed", config)
+    gan = checkerboard._make_dcgan("4x4 transposed", config)
     kernels = [v.shape for v in gan.generator.variables if v.name == "kernel"]
     assert [shape[:2] for shape in kernels[1:]] == [(4, 4)] * 3
 
@@ -163,10 +163,10 @@ def test_generated_images_change_by_training_and_follow_from_the_seed(monkeypatc
     monkeypatch.setattr(checkerboard, "WIDTH", 2)
     monkeypatch.setattr(checkerboard, "SHOWN", 8)
     real = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), np.uint8)
-    before, after = checkerboard.generated("5x5 transposed", real, steps=20, seed=1)
+    before, after = checkerboard.generate_images("5x5 transposed", real, steps=20, seed=1)
     assert before.shape == after.shape == (8, 32, 32, 3)
     assert np.abs(before).max() <= 1 and not np.allclose(before, after, atol=1e-3)
-    np.testing.assert_array_equal(checkerboard.generated("5x5 transposed", real, steps=0, seed=1)[0], before)
+    np.testing.assert_array_equal(checkerboard.generate_images("5x5 transposed", real, steps=0, seed=1)[0], before)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_the_verdict_follows_from_the_numbers(five, resize, expected):
     assert checkerboard._verdict(uneven, phases, peaks).startswith(expected)
 
 
-# The door.
+# The command.
 
 
 def test_help_is_quick_and_names_the_rows():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.faults import __main__ as faults
-from experiments.framework.processes import Ended, Workshop, one_sentence
+from experiments.framework.processes import Outcome, Workshop, is_one_sentence
 
 ROOT = Path(__file__).parents[3]
 
@@ -35,7 +35,7 @@ def workshop(tmp_path):
 def test_an_equal_run_has_no_differences_whatever_its_times(workshop, tmp_path):
     run = make_run(tmp_path / "other")
     (run / "metrics.csv").write_text((run / "metrics.csv").read_text().replace(",0.1,", ",7.3,"))
-    assert workshop.differences("other", "reference") == []
+    assert workshop.find_differences("other", "reference") == []
     assert (workshop.steps_done("other"), workshop.checkpoint("other")) == (3, 3)
 
 
@@ -49,16 +49,16 @@ def test_an_equal_run_has_no_differences_whatever_its_times(workshop, tmp_path):
 )
 def test_each_kind_of_difference_is_seen(workshop, tmp_path, change, found):
     make_run(tmp_path / "other", **change)
-    assert workshop.differences("other", "reference") == found
+    assert workshop.find_differences("other", "reference") == found
 
 
 def test_what_is_missing_or_left_over_is_seen(workshop, tmp_path):
     run = make_run(tmp_path / "other")
     (run / "samples" / ".train_00_0002.png.7.tmp").touch()
-    assert workshop.differences("other", "reference") == [".train_00_0002.png.7.tmp left over"]
+    assert workshop.find_differences("other", "reference") == [".train_00_0002.png.7.tmp left over"]
     assert workshop.phase("other") == "writing samples"
     (run / "checkpoints" / "step-00000003.npz").unlink()
-    assert workshop.differences("other", "reference") == ["checkpoints/step-00000003.npz"]
+    assert workshop.find_differences("other", "reference") == ["checkpoints/step-00000003.npz"]
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_the_phase_of_a_death_is_read_from_what_lies_there(workshop, tmp_path, t
 
 
 def test_a_sentence_is_one_line_and_code_2():
-    assert one_sentence(Ended(2, "", "error: the disk is full.\n"))
-    for end in (Ended(1, "", "error: x\n"), Ended(2, "", "Traceback\nerror: x\n"), Ended(2, "", "")):
-        assert not one_sentence(end)
+    assert is_one_sentence(Outcome(2, "", "error: the disk is full.\n"))
+    for end in (Outcome(1, "", "error: x\n"), Outcome(2, "", "Traceback\nerror: x\n"), Outcome(2, "", "")):
+        assert not is_one_sentence(end)
 
 
 def test_the_table_counts_what_was_tried_survived_and_lost():

@@ -38,7 +38,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_files_as_they_are_written(folder):
-    found = mnist.digits(str(folder))
+    found = mnist.load_digits(str(folder))
     assert found.genuine and found.images.shape == (5, 28, 28) and found.test_images.shape == (3, 28, 28)
     assert found.labels.tolist() == [5, 0, 4, 1, 9] and found.test_labels.tolist() == [7, 2, 1]
     assert found.images.dtype == np.uint8
@@ -115,14 +115,14 @@ def another_set(folder):
 def test_what_is_wrong_is_said(folder, spoil, said):
     spoil(folder)
     with pytest.raises(UserError) as error:
-        mnist.digits(str(folder))
+        mnist.load_digits(str(folder))
     text = str(error.value)
     assert said in text and str(folder) in text and "--data_dir" in text and "\n" not in text
 
 
 def test_no_such_folder(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
-        mnist.digits(str(tmp_path / "none"))
+        mnist.load_digits(str(tmp_path / "none"))
 
 
 def test_the_command_says_it_in_one_sentence(folder):
@@ -142,7 +142,7 @@ def test_the_command_says_it_in_one_sentence(folder):
 
 @pytest.mark.skipif(not GENUINE.is_dir(), reason="no MNIST files here")
 def test_the_genuine_set_is_known():
-    found = mnist.digits(str(GENUINE))
+    found = mnist.load_digits(str(GENUINE))
     # LeCun et al. 1998: 60,000 and 10,000 images; the first digits, as everybody knows them.
     assert found.images.shape == (60_000, 28, 28) and found.test_images.shape == (10_000, 28, 28)
     assert found.labels[:5].tolist() == [5, 0, 4, 1, 9] and found.test_labels[:5].tolist() == [7, 2, 1, 0, 4]
@@ -151,12 +151,12 @@ def test_the_genuine_set_is_known():
 
 
 def test_drawn_digits():
-    images, labels = mnist.drawn(200, seed=3)
+    images, labels = mnist.draw_digits(200, seed=3)
     assert images.shape == (200, 28, 28) and images.dtype == np.uint8
     assert np.bincount(labels).tolist() == [20] * 10
-    again, _ = mnist.drawn(200, seed=3)
+    again, _ = mnist.draw_digits(200, seed=3)
     np.testing.assert_array_equal(images, again)
-    other, _ = mnist.drawn(200, seed=4)
+    other, _ = mnist.draw_digits(200, seed=4)
     assert (images != other).any()
     # White on black, with the digit inside: the rim is dark, the middle is not.
     inner = images[:, 6:22, 6:22]
@@ -164,7 +164,7 @@ def test_drawn_digits():
 
 
 def test_drawn_digits_can_be_told_apart_and_vary():
-    images, labels = mnist.drawn(2000, seed=0)
+    images, labels = mnist.draw_digits(2000, seed=0)
     flat = images.reshape(2000, -1) / 255.0
     known, asked = flat[:1500], flat[1500:]
     distances = np.square(asked).sum(1)[:, None] - 2 * asked @ known.T + np.square(known).sum(1)
@@ -173,6 +173,6 @@ def test_drawn_digits_can_be_told_apart_and_vary():
 
 
 def test_the_stand_in_is_named():
-    found = mnist.digits("")
+    found = mnist.load_digits("")
     assert found.name == "digits drawn from fonts" and not found.genuine
     assert len(found.images) == 10_000 and len(found.test_images) == 2_000

@@ -28,7 +28,7 @@ def row(verdict="agrees", **parts):
     return Row("sum", "2", "2.01", "0.01 (5 seeds)", verdict, {"sum": 2.01}, **parts)
 
 
-def drawn():
+def draw_line():
     figure = study.new_figure(2, 1)
     figure.subplots().plot([0, 1])
     return figure
@@ -41,7 +41,7 @@ def given(monkeypatch):
     return lambda **values: monkeypatch.setattr(study, "FLAGS", SimpleNamespace(**defaults | values))
 
 
-# A row.
+# Verdicts.
 
 
 @pytest.mark.parametrize("verdict", ["agrees", "agrees: nearly", "differs: chance", "source in error: a product"])
@@ -55,67 +55,67 @@ def test_what_is_no_verdict_is_refused(verdict):
         row(verdict)
 
 
-# Made once.
+# Making a row.
 
 
 def test_everything_of_a_row_is_written(tmp_path):
     frames = [np.full((4, 6, 3), 60 * n, np.uint8) for n in range(3)]
-    made = Counted(table=[["a", "b"], [1, "x,y"]], figures={"A1-sum": drawn()}, animations={"A1-walk": frames})
-    record = study.make_row("A1", made, Options(), tmp_path)
-    assert json.loads((tmp_path / "A1.json").read_text()) == record
+    made = Counted(table=[["a", "b"], [1, "x,y"]], figures={"sum_curve": draw_line()}, animations={"sum_walk": frames})
+    record = study.make_row("sum", made, Options(), tmp_path)
+    assert json.loads((tmp_path / "sum.json").read_text()) == record
     assert record["ours"] == "2.01" and record["numbers"] == {"sum": 2.01}
-    assert record["pictures"] == ["A1-sum.png", "A1-walk.gif"]
-    assert (tmp_path / "A1.csv").read_text() == 'a,b\n1,"x,y"\n'
-    assert (tmp_path / "A1-sum.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "A1-walk.gif").read_bytes().startswith(b"GIF8")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["A1-sum.png", "A1-walk.gif", "A1.csv", "A1.json"]
+    assert record["pictures"] == ["sum_curve.png", "sum_walk.gif"]
+    assert (tmp_path / "sum.csv").read_text() == 'a,b\n1,"x,y"\n'
+    assert (tmp_path / "sum_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "sum_walk.gif").read_bytes().startswith(b"GIF8")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["sum.csv", "sum.json", "sum_curve.png", "sum_walk.gif"]
 
 
 def test_a_row_is_made_once(tmp_path):
     made = Counted()
-    first = study.make_row("A1", made, Options(), tmp_path)
-    assert study.make_row("A1", made, Options(), tmp_path) == first and made.times == 1
-    study.make_row("A1", made, Options(), tmp_path, again=True)
+    first = study.make_row("sum", made, Options(), tmp_path)
+    assert study.make_row("sum", made, Options(), tmp_path) == first and made.times == 1
+    study.make_row("sum", made, Options(), tmp_path, again=True)
     assert made.times == 2
 
 
 @pytest.mark.parametrize("other", [{"seeds": 4}, {"quick": True}, {"data_dir": "my/digits"}])
 def test_other_options_make_it_anew(tmp_path, other):
     made = Counted()
-    study.make_row("A1", made, Options(), tmp_path)
-    study.make_row("A1", made, Options(**other), tmp_path)
+    study.make_row("sum", made, Options(), tmp_path)
+    study.make_row("sum", made, Options(**other), tmp_path)
     assert made.times == 2
-    assert study.find_record("A1", Options(), tmp_path) is None
-    assert study.find_record("A1", Options(**other), tmp_path)["options"] == {
+    assert study.find_record("sum", Options(), tmp_path) is None
+    assert study.find_record("sum", Options(**other), tmp_path)["options"] == {
         "seeds": 5,
         "quick": False,
         "data_dir": "",
     } | {name: value if name != "data_dir" else "digits" for name, value in other.items()}
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"A1"', '{"row": "A1"}', "\xff\xfe"])
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"sum"', '{"row": "sum"}', "\xff\xfe"])
 def test_a_damaged_record_is_made_anew(tmp_path, content):
     made = Counted()
-    record = study.make_row("A1", made, Options(), tmp_path)
-    (tmp_path / "A1.json").write_bytes(content.encode("latin-1"))
-    assert study.read_record(tmp_path / "A1.json") is None
-    assert study.make_row("A1", made, Options(), tmp_path) == record and made.times == 2
+    record = study.make_row("sum", made, Options(), tmp_path)
+    (tmp_path / "sum.json").write_bytes(content.encode("latin-1"))
+    assert study.read_record(tmp_path / "sum.json") is None
+    assert study.make_row("sum", made, Options(), tmp_path) == record and made.times == 2
 
 
 @pytest.mark.parametrize("part", ["title", "published", "ours", "spread", "verdict", "numbers", "pictures", "options"])
 def test_a_record_without_one_of_its_parts_is_damaged(tmp_path, part):
-    record = study.make_row("A1", Counted(), Options(), tmp_path)
+    record = study.make_row("sum", Counted(), Options(), tmp_path)
     del record[part]
-    (tmp_path / "A1.json").write_text(json.dumps(record))
-    assert study.read_record(tmp_path / "A1.json") is None
+    (tmp_path / "sum.json").write_text(json.dumps(record))
+    assert study.read_record(tmp_path / "sum.json") is None
 
 
 def test_a_row_whose_picture_is_gone_is_made_anew(tmp_path):
-    made = Counted(figures={"A1-sum": drawn()})
-    study.make_row("A1", made, Options(), tmp_path)
-    (tmp_path / "A1-sum.png").unlink()
-    study.make_row("A1", made, Options(), tmp_path)
-    assert made.times == 2 and (tmp_path / "A1-sum.png").exists()
+    made = Counted(figures={"sum_curve": draw_line()})
+    study.make_row("sum", made, Options(), tmp_path)
+    (tmp_path / "sum_curve.png").unlink()
+    study.make_row("sum", made, Options(), tmp_path)
+    assert made.times == 2 and (tmp_path / "sum_curve.png").exists()
 
 
 def test_what_was_stopped_goes_on_with_the_next_row(tmp_path, given):
@@ -125,17 +125,17 @@ def test_what_was_stopped_goes_on_with_the_next_row(tmp_path, given):
     first, last = Counted(), Counted()
     given(out=str(tmp_path))
     with pytest.raises(KeyboardInterrupt):
-        study.main({"A1": first, "A2": stopped, "A3": last}, RESULTS)
-    assert (first.times, last.times) == (1, 0) and not (tmp_path / "A2.json").exists()
-    study.main({"A1": first, "A2": Counted(), "A3": last}, RESULTS)
+        study.main({"sum": first, "difference": stopped, "product": last}, RESULTS)
+    assert (first.times, last.times) == (1, 0) and not (tmp_path / "difference.json").exists()
+    study.main({"sum": first, "difference": Counted(), "product": last}, RESULTS)
     assert (first.times, last.times) == (1, 1)
 
 
 def test_the_line_of_a_row(tmp_path, given, capsys):
     given(out=str(tmp_path))
-    study.main({"A1": Counted()}, RESULTS)
+    study.main({"sum": Counted()}, RESULTS)
     assert capsys.readouterr().out.endswith(
-        "A1: sum\n  published: 2\n  ours: 2.01\n  spread: 0.01 (5 seeds)\n  verdict: agrees\n"
+        "sum: sum\n  published: 2\n  ours: 2.01\n  spread: 0.01 (5 seeds)\n  verdict: agrees\n"
     )
 
 
@@ -149,35 +149,43 @@ def row_of_one(options):
     return row()
 
 
-# What is asked for.
+# Choosing rows.
 
 
 @pytest.mark.parametrize(
     "asked, expected",
     [
-        ("", ["B7", "C1", "CONV-SPEED"]),
-        (",", ["B7", "C1", "CONV-SPEED"]),
-        ("c1, B7", ["C1", "B7"]),
-        ("B7,b7", ["B7"]),
-        ("conv-speed,", ["CONV-SPEED"]),
+        ("", ["im2col", "he", "A1"]),
+        (",", ["im2col", "he", "A1"]),
+        ("he, im2col", ["he", "im2col"]),
+        ("he,HE", ["he"]),
+        ("a1,", ["A1"]),
     ],
 )
 def test_chosen_rows(asked, expected):
-    assert study.choose_rows(asked, ["B7", "C1", "CONV-SPEED"]) == expected
+    assert study.choose_rows(asked, ["im2col", "he", "A1"]) == expected
 
 
 def test_an_unknown_row_is_refused_with_near_ones():
-    with pytest.raises(UserError, match=r"CONV-SPED: no such row; .*B7, CONV-SPEED\. Did you mean CONV-SPEED\?"):
-        study.choose_rows("B7,CONV-SPED", ["B7", "CONV-SPEED"])
-    with pytest.raises(UserError, match=r"xyz: no such row; there are B7\.$"):
-        study.choose_rows("xyz", ["B7"])
+    with pytest.raises(UserError, match=r"im2cool: no such row; .*he, im2col\. Did you mean im2col\?"):
+        study.choose_rows("he,im2cool", ["he", "im2col"])
+    with pytest.raises(UserError, match=r"xyz: no such row; there are he\.$"):
+        study.choose_rows("xyz", ["he"])
+
+
+def test_an_id_given_to_a_study_is_refused_with_the_command_that_takes_it(given, tmp_path):
+    given(only="A13", out=str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"A13: no such row; there are sum\..*`python -m experiments\.reproduction --rows=`"
+    ):
+        study.main({"sum": Counted()}, RESULTS)
 
 
 @pytest.mark.parametrize("seeds", [0, -3])
 def test_no_seeds_are_refused(seeds, given, tmp_path):
     given(seeds=seeds, out=str(tmp_path))
     with pytest.raises(UserError, match=rf"--seeds={seeds}: "):
-        study.main({"A1": Counted()}, RESULTS)
+        study.main({"sum": Counted()}, RESULTS)
 
 
 @pytest.mark.parametrize("below", ["", "deeper", "deeper/still"])
@@ -186,7 +194,7 @@ def test_a_file_in_the_folders_place_is_refused_before_anything_is_made(tmp_path
     made = Counted()
     given(out=str(tmp_path / "file" / below))
     with pytest.raises(UserError, match="a file stands"):
-        study.main({"A1": made}, RESULTS)
+        study.main({"sum": made}, RESULTS)
     assert made.times == 0 and (tmp_path / "file").read_text() == "mine"
 
 
@@ -201,4 +209,4 @@ def test_where_the_results_go(given, quick, out, folder):
 
 
 def test_a_figure_as_a_frame():
-    assert study.pixels(drawn()).shape == (110, 220, 3) and study.pixels(drawn()).dtype == np.uint8
+    assert study.render(draw_line()).shape == (110, 220, 3) and study.render(draw_line()).dtype == np.uint8

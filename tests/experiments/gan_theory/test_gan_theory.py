@@ -27,7 +27,7 @@ def matrix(kind, rate):
     return np.block([[one + 2 * rate * turn, -rate * turn], [one, np.zeros((2, 2))]])
 
 
-@pytest.mark.parametrize("kind", theory.factors(0.1))
+@pytest.mark.parametrize("kind", theory.growth_factors(0.1))
 @pytest.mark.parametrize("rate", [0.05, 0.3])
 def test_a_round_is_its_matrix_and_the_factor_its_largest_eigenvalue(kind, rate):
     m = matrix(kind, rate)
@@ -36,7 +36,7 @@ def test_a_round_is_its_matrix_and_the_factor_its_largest_eigenvalue(kind, rate)
     for u, v in path[1:]:
         state = m @ state
         np.testing.assert_allclose((u, v), state[:2], rtol=1e-12)
-    assert theory.factors(rate)[kind] == pytest.approx(np.abs(np.linalg.eigvals(m)).max(), rel=1e-12)
+    assert theory.growth_factors(rate)[kind] == pytest.approx(np.abs(np.linalg.eigvals(m)).max(), rel=1e-12)
 
 
 def test_divergences_of_gaussians_are_the_closed_form():
@@ -52,7 +52,7 @@ def test_divergences_of_gaussians_are_the_closed_form():
     assert theory.kl(p, q) == math.inf
 
 
-TOO_SHORT = ("updates_per_player", "mode_collapse")  # pursuit and collapse take more rounds than the quick form has
+TOO_SHORT = ("updates_per_player", "mode_collapse")  # these effects take more rounds than the quick form has
 
 
 @pytest.mark.parametrize("name", theory.ROWS)
@@ -63,12 +63,12 @@ def test_the_quick_rows_agree_or_are_too_short_to(name):
     assert row.figures or row.table
 
 
-def record(name):
+def read_record(name):
     return json.loads((Path(theory.__file__).parent / "results" / f"{name}.json").read_text())
 
 
 def test_the_verdict_on_updates_follows_from_the_recorded_numbers_and_can_fail():
-    kept = record("updates_per_player")
+    kept = read_record("updates_per_player")
     gap = {name: np.mean(parts["gap"], axis=0) for name, parts in kept["numbers"].items()}
     assert gaussian.judge(gap) == kept["verdict"] and kept["verdict"].startswith("agrees")
     one, more_d, more_g = gap
@@ -77,7 +77,7 @@ def test_the_verdict_on_updates_follows_from_the_recorded_numbers_and_can_fail()
 
 
 def test_the_verdict_on_collapse_follows_from_the_recorded_numbers_and_can_fail():
-    kept = record("mode_collapse")
+    kept = read_record("mode_collapse")
     plays = {tuple(play.split(", ", 1)): np.array(n["history"])[-1][:, 0] for play, n in kept["numbers"].items()}
     counts = {"ring of 8": 8, "grid of 25": 25}
     assert modes.judge(plays, counts) == kept["verdict"] and kept["verdict"].startswith("agrees")
@@ -87,9 +87,9 @@ def test_the_verdict_on_collapse_follows_from_the_recorded_numbers_and_can_fail(
     assert modes.judge(plays | {covering: np.array([25, 17])}, counts, too_short=True) == "differs: too few rounds"
 
 
-def test_what_the_theory_says_of_a_trained_discriminator():
-    """Quadrature of V at the logits of five small networks, never above the formula's -log 4 + 2 JS."""
-    for name, outputs in densities.trained_for(QUICK).items():
+def test_no_trained_discriminator_exceeds_the_value_at_the_optimum():
+    """V by quadrature at five trained networks is at most the formula's -log 4 + 2 JS."""
+    for name, outputs in densities.train_for(QUICK).items():
         p, q = (density(theory.POINTS) for density in theory.PAIRS[name])
         for output in outputs:
             assert theory.value(output, p, q) <= -math.log(4) + 2 * theory.js(p, q) + 1e-6
@@ -113,14 +113,14 @@ def test_quantiles_of_a_gaussian_and_of_a_box():
 
 def test_modes_are_counted_by_hand():
     centers = np.array([[0.0, 0], [10, 0], [0, 10]])
-    # 97 at the first; of the second only 2 of the 3.33 that a tenth of its share is; 1 between, no one's.
+    # 97 at the first mode; 2 at the second, fewer than a tenth of its share, 3.33; 1 at none.
     points = np.concatenate([np.zeros((97, 2)), [[10, 0.1], [10.2, 0]], [[5, 5]]])
-    assert modes.counted(points, centers, 0.1) == (1, 0.99)
-    assert modes.counted(np.repeat(centers, 4, axis=0), centers, 0.1) == (3, 1.0)
+    assert modes.count_modes(points, centers, 0.1) == (1, 0.99)
+    assert modes.count_modes(np.repeat(centers, 4, axis=0), centers, 0.1) == (3, 1.0)
 
 
-def by_hand(game, seed, x, network):
-    """A player's output in NumPy: float64 [N, outputs]."""
+def apply_by_hand(game, seed, x, network):
+    """A player's output in NumPy, float64 [N, outputs]."""
     w = [v.numpy()[seed].astype(np.float64) for v in network.weights]
     for k in range(0, len(w), 2):
         x = x @ w[k] + w[k + 1]
@@ -138,7 +138,7 @@ def test_each_seeds_players_are_their_own_networks(game):
     x = np.random.default_rng(0).standard_normal((2, 5, 2))
     for seed in range(2):
         np.testing.assert_allclose(
-            game.d(x.astype("float32"))[seed], by_hand(game, seed, x[seed], game.d), rtol=1e-4, atol=1e-6
+            game.d(x.astype("float32"))[seed], apply_by_hand(game, seed, x[seed], game.d), rtol=1e-4, atol=1e-6
         )
 
 
@@ -147,12 +147,12 @@ def test_losses_are_their_formulas(game):
     real, fake = rng.standard_normal((2, 2, 6, 2))
     d_loss = game.d_loss(*(players.tf.constant(v, players.tf.float32) for v in (real, fake))).numpy()
     for seed in range(2):
-        d_real, d_fake = (1 / (1 + np.exp(-by_hand(game, seed, v[seed], game.d))) for v in (real, fake))
+        d_real, d_fake = (1 / (1 + np.exp(-apply_by_hand(game, seed, v[seed], game.d))) for v in (real, fake))
         slopes = np.stack(
             [
                 (
-                    by_hand(game, seed, real[seed] + 1e-6 * e, game.d)
-                    - by_hand(game, seed, real[seed] - 1e-6 * e, game.d)
+                    apply_by_hand(game, seed, real[seed] + 1e-6 * e, game.d)
+                    - apply_by_hand(game, seed, real[seed] - 1e-6 * e, game.d)
                 )[:, 0]
                 / 2e-6
                 for e in np.eye(2)
@@ -163,6 +163,21 @@ def test_losses_are_their_formulas(game):
         shown = players.tf.constant(fake, players.tf.float32)
         assert float(game.g_loss(shown, "saturating")[seed]) == pytest.approx(np.log(1 - d_fake).mean(), rel=1e-4)
         assert float(game.g_loss(shown)[seed]) == pytest.approx(-np.log(d_fake).mean(), rel=1e-4)
+
+
+def test_the_penalty_of_a_linear_discriminator_is_known():
+    """The gradient of D(x) = a.x is a everywhere: the penalty is half its weight times |a|^2, whatever the points."""
+    tf = players.tf
+    linear, plain = (
+        players.Game(players.gaussian_mixture(players.ring(), 0.05), 2, players.Setting(penalty=p), range(2), hidden=8)
+        for p in (0.3, 0.0)
+    )
+    for game in (linear, plain):
+        game.d = players.Players((2, 1), range(2), 1)
+    real, fake = tf.random.stateless_normal((2, 2, 6, 2), (1, 2))
+    added = (linear.d_loss(real, fake) - plain.d_loss(real, fake)).numpy()
+    slopes = linear.d.weights[0].numpy()[..., 0]
+    np.testing.assert_allclose(added, 0.15 * np.sum(slopes**2, axis=1), rtol=1e-4)
 
 
 def test_one_seed_alone_plays_as_beside_others():
@@ -177,7 +192,7 @@ def test_one_seed_alone_plays_as_beside_others():
     assert np.abs(played.z(4, 0, 0, 3) - played.z(4, 1, 0, 3)).min() > 1e-4
 
 
-def test_the_mixtures_points_lie_where_they_should():
+def test_the_mixtures_points_lie_at_their_centers():
     real = players.gaussian_mixture(players.grid(), 0.1)(range(1), 25_000, players.tf.constant(5))[0].numpy()
     centers = players.grid()
     nearest = np.linalg.norm(real[:, None] - centers, axis=-1).argmin(axis=1)

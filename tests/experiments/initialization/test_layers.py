@@ -1,4 +1,4 @@
-"""Variances through layers, fans and equal weights, against closed forms."""
+"""Variances through layers, fans, and training from equal weights, against closed forms."""
 
 import math
 
@@ -11,7 +11,7 @@ from experiments.initialization import inputs, layers, variance
 @pytest.mark.parametrize("scheme", variance.VARIANCES)
 @pytest.mark.parametrize("shape", [(300, 700), (700, 300)])
 def test_weights_have_their_variance_and_shape(scheme, shape):
-    """Of 210,000 values the variance is off by sqrt(2 / 210,000) = 0.3 %; 5 of these."""
+    """The standard error of the variance of 210,000 values is sqrt(2 / 210,000) = 0.3 %; 5 of these."""
     drawn = variance.weights(scheme, *shape, np.random.default_rng(0))
     assert drawn.shape == shape[::-1]
     assert drawn.var() == pytest.approx(variance.VARIANCES[scheme][0](*shape), rel=0.016)
@@ -30,7 +30,7 @@ def test_orthogonal_weights_keep_lengths_or_their_transpose_does(shape):
     [("linear", 1.0, 1.0), ("ReLU", 0.5, 0.5), ("LeakyReLU 0.2", 0.52, 0.52)],
 )
 def test_the_formula_of_one_layer_is_the_closed_form(activation, signal, gradient):
-    forward, back = variance.formula("1/n (LeCun)", activation, [400, 100])
+    forward, back = variance.predict("1/n (LeCun)", activation, [400, 100])
     np.testing.assert_allclose(forward, [1.0, signal], rtol=1e-3)
     np.testing.assert_allclose(back, [gradient * 100 / 400, 1.0], rtol=1e-3)
 
@@ -42,15 +42,15 @@ def test_slopes_are_the_derivatives(activation):
     np.testing.assert_allclose(function.slope(x), numeric, atol=1e-8)
 
 
-def test_growth_of_gradients_is_towards_the_input():
+def test_the_factor_of_gradients_is_towards_the_input():
     found = {"signal": np.array([1.0, 4.0, 16.0]), "gradient": np.array([1.0, 3.0, 9.0])}
-    assert variance.growth(found, "signal") == pytest.approx(math.log(4))
-    assert variance.growth(found, "gradient") == pytest.approx(-math.log(3))
+    assert variance.log_factor(found, "signal") == pytest.approx(math.log(4))
+    assert variance.log_factor(found, "gradient") == pytest.approx(-math.log(3))
 
 
-def test_likeness_of_known_vectors():
-    assert inputs.likeness(np.array([[1.0, 0], [0, 2], [-3, 0]])) == pytest.approx(-1 / 3)
-    assert inputs.likeness(np.array([[1.0, 1], [2, 2]])) == pytest.approx(1.0)
+def test_mean_cosine_of_known_vectors():
+    assert inputs.mean_cosine(np.array([[1.0, 0], [0, 2], [-3, 0]])) == pytest.approx(-1 / 3)
+    assert inputs.mean_cosine(np.array([[1.0, 1], [2, 2]])) == pytest.approx(1.0)
 
 
 def test_training_descends_by_the_gradient():
@@ -74,7 +74,7 @@ def test_training_descends_by_the_gradient():
 
 @pytest.mark.parametrize("kind, size, stride", layers.FANS)
 def test_fans_are_the_taps_counted_one_by_one(kind, size, stride):
-    """Along one side, each tap of each small place scattered to its large place; both sides: the square."""
+    """Along one side, each tap of each small place is scattered to its large place; both sides give the square."""
     small, large = 50, 50 * stride
     reached = np.zeros((small, large))
     for place in range(small):
@@ -88,7 +88,7 @@ def test_fans_are_the_taps_counted_one_by_one(kind, size, stride):
 
 
 def test_gains_are_the_fans_times_the_variance():
-    """Of 24 maps of random weights the mean square is off by sqrt(2 / 24 / 25) = 6 %; 4 of these."""
+    """The standard error of the mean square over 24 maps of random weights is sqrt(2 / 24 / 25) = 6 %; 4 of these."""
     from dcgan_tf.backend import keras
 
     forward, back = layers.gains("transposed", 5, 2, keras.initializers.RandomNormal(0, 0.1, seed=3))
@@ -98,5 +98,5 @@ def test_gains_are_the_fans_times_the_variance():
 
 def test_keras_truncates_at_two_standard_deviations():
     """The standard deviation of N(0, 1) cut at 2 is 0.87962566."""
-    found, bound = layers._truncated(1.0, 1.0)
+    found, bound = layers._truncated_normal(1.0, 1.0)
     assert found == 1.0 and 2 / bound == pytest.approx(0.87962566, abs=1e-7)

@@ -1,4 +1,4 @@
-"""Optimisers against closed forms, the bands against known distributions, the networks against NumPy, the door."""
+"""Optimisers against closed forms, bands against known distributions, networks against NumPy, the command."""
 
 import subprocess
 import sys
@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from experiments.framework.mnist import Digits, drawn
+from experiments.framework.mnist import Digits, draw_digits
 from experiments.framework.study import Options
 from experiments.optimizers import formulas, mnist, published_mnist, rates, surface
 from experiments.optimizers import rows as optimizers
-from experiments.optimizers.formulas import NAMES, by_formula, difference
+from experiments.optimizers.formulas import NAMES, difference, iterate_formula
 
 QUICK = Options(seeds=1, quick=True)
 
@@ -19,26 +19,26 @@ QUICK = Options(seeds=1, quick=True)
 # The formulas.
 
 
-def first(name, rate, start, gradient, count):
-    return np.array([w for _, w in zip(range(count), by_formula(name, rate, np.array(start), gradient))])
+def iterate_first(name, rate, start, gradient, count):
+    return np.array([w for _, w in zip(range(count), iterate_formula(name, rate, np.array(start), gradient))])
 
 
 def test_sgd_on_a_parabola_is_a_geometric_series():
-    found = first("SGD", 0.95, [2.0], lambda w: 2 * w, 10)
+    found = iterate_first("SGD", 0.95, [2.0], lambda w: 2 * w, 10)
     np.testing.assert_allclose(found[:, 0], 2 * (1 - 0.95 * 2) ** np.arange(1, 11), rtol=1e-12)
 
 
 def test_momentum_under_a_constant_force_reaches_its_final_speed():
-    found = first("Momentum", 0.1, [0.0], np.ones_like, 200)
+    found = iterate_first("Momentum", 0.1, [0.0], np.ones_like, 200)
     n = np.arange(1, 201)
     # v_n = -lr (1 - a^n) / (1 - a), summed up.
     np.testing.assert_allclose(found[:, 0], -(n - 9 * (1 - 0.9**n)), rtol=1e-12)
 
 
 def test_nesterov_is_a_step_ahead_of_momentum():
-    found = first("Nesterov", 0.1, [0.0], np.ones_like, 50)
+    found = iterate_first("Nesterov", 0.1, [0.0], np.ones_like, 50)
     n = np.arange(1, 51)
-    # The point looked ahead to: W + alpha v of Momentum's W and v.
+    # The look-ahead point: W + alpha v with Momentum's W and v.
     speed = -(1 - 0.9**n)
     np.testing.assert_allclose(found[:, 0], -(n - 9 * (1 - 0.9**n)) + 0.9 * speed, rtol=1e-12)
 
@@ -53,24 +53,22 @@ def test_nesterov_is_a_step_ahead_of_momentum():
     ],
 )
 def test_adaptive_steps_under_a_constant_force_do_not_depend_on_it(name, steps, force):
-    found = first(name, 0.1, [0.0], lambda w: np.full_like(w, force), 30)
+    found = iterate_first(name, 0.1, [0.0], lambda w: np.full_like(w, force), 30)
     np.testing.assert_allclose(found[:, 0], -np.sign(force) * 0.1 * np.cumsum(steps), rtol=1e-4)
 
 
 def test_an_unknown_name():
     with pytest.raises(ValueError, match="Adams: none of SGD"):
-        next(by_formula("Adams", 0.1, np.zeros(1), np.ones_like))
+        next(iterate_formula("Adams", 0.1, np.zeros(1), np.ones_like))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_framework_does_as_the_formula(name):
-
+def test_the_framework_follows_the_formula(name):
     assert difference(name, 60, seed=7).max() < 1e-6
 
 
 @pytest.mark.parametrize("name", ["AdaGrad", "RMSProp"])
 def test_the_comparison_sees_other_settings(name):
-
     assert difference(name, 20, seed=0, own=True).max() > 1e-4
 
 
@@ -91,7 +89,7 @@ def test_angles_of_the_field():
     assert surface.field_angles(2).max() == pytest.approx(expected)
 
 
-def test_row_d1():
+def test_optimizer_paths_agree_with_closed_forms():
     row = surface.optimizer_paths(QUICK)
     assert row.verdict.startswith("agrees")
     assert row.numbers["turns in y"]["SGD"] == 30  # y decays by 1 - 2 * 0.95 = -0.9 an update
@@ -110,12 +108,12 @@ def test_row_d1():
 def test_published_numbers_are_the_sources():
     assert tuple(range(0, 2000, 100)) == published_mnist.ITERATIONS
     assert {len(values) for values in published_mnist.LOSSES.values()} == {20}
-    # Four of the printed ones: the first, the last, and two that lists of them have had wrong.
+    # Four of the printed ones: the first, the last, and two that earlier copies had wrong.
     assert published_mnist.LOSSES["SGD"][0] == 2.3644 and published_mnist.LOSSES["Adam"][-1] == 0.0636
     assert published_mnist.LOSSES["Momentum"][4] == 0.1509 and published_mnist.LOSSES["AdaGrad"][9] == 0.0429
 
 
-def curves(runs, seed, iterations=300):
+def draw_curves(runs, seed, iterations=300):
     """Losses of runs that differ by log-normal noise about one falling curve."""
     noise = np.random.default_rng(seed).normal(0, 0.3, (iterations, runs))
     return np.exp(1 - np.arange(iterations)[:, None] / 100 + noise)
@@ -125,7 +123,7 @@ def curves(runs, seed, iterations=300):
 def test_the_band_holds_95_percent_of_a_further_run(runs):
     found = []
     for seed in range(60):
-        values = curves(runs + 1, seed)
+        values = draw_curves(runs + 1, seed)
         for t in (0, 100, 299):
             low, high = mnist.prediction_band(values[:, :-1], t)
             found.append(low <= values[t, -1] <= high)
@@ -133,13 +131,13 @@ def test_the_band_holds_95_percent_of_a_further_run(runs):
 
 
 def test_the_band_of_many_runs_is_that_of_the_normal_distribution():
-    low, high = mnist.prediction_band(curves(2000, 0), 100)
+    low, high = mnist.prediction_band(draw_curves(2000, 0), 100)
     assert np.log([low, high]) == pytest.approx([-1.96 * 0.3, 1.96 * 0.3], abs=0.03)
 
 
 def test_coverage_of_runs_left_out():
-    assert mnist.left_out_coverage({"a": curves(5, 1, 2000)}) == pytest.approx(0.95, abs=0.03)
-    odd = curves(5, 1, 2000)
+    assert mnist.left_out_coverage({"a": draw_curves(5, 1, 2000)}) == pytest.approx(0.95, abs=0.03)
+    odd = draw_curves(5, 1, 2000)
     odd[:, 0] *= 10  # one run of another kind
     assert mnist.left_out_coverage({"a": odd}) < 0.9
 
@@ -149,7 +147,7 @@ def test_coverage_of_runs_left_out():
 
 @pytest.fixture(scope="module")
 def data():
-    return Digits("digits drawn from fonts", *drawn(400, 0), *drawn(100, 1))
+    return Digits("digits drawn from fonts", *draw_digits(400, 0), *draw_digits(100, 1))
 
 
 def softmax_loss_and_gradients(weights, x, labels):
@@ -176,7 +174,7 @@ def test_training_is_that_of_each_network_alone_by_hand(data, name):
     from experiments.optimizers.network import BATCH, Networks, initial_weights
 
     rate = formulas.RATES[name]
-    found = Networks(data, formulas.framework(name, rate), range(2)).train(3, rate)
+    found = Networks(data, formulas.make_optimizer(name, rate), range(2)).train(3, rate)
     for seed in range(2):
         weights = initial_weights(seed)
         chosen = np.random.default_rng([seed, 1]).integers(0, 400, (3, BATCH), dtype=np.int32)
@@ -193,19 +191,19 @@ def test_training_is_that_of_each_network_alone_by_hand(data, name):
             parts = softmax_loss_and_gradients(whole(flat), *batches[state["t"] - 1])[1]
             return np.concatenate([part.ravel() for part in parts])
 
-        ways = by_formula(name, rate, np.concatenate([w.ravel() for w in weights]), gradient)
+        ways = iterate_formula(name, rate, np.concatenate([w.ravel() for w in weights]), gradient)
         for t, flat in zip(range(3), ways):
             assert found[t, seed] == pytest.approx(softmax_loss_and_gradients(whole(flat), *batches[t])[0], rel=2e-3)
 
 
-def test_training_starts_anew(data):
+def test_training_starts_from_the_initial_weights_each_time(data):
     from experiments.optimizers.network import Networks
 
-    networks = Networks(data, formulas.framework("Adam", 0.001), range(2))
+    networks = Networks(data, formulas.make_optimizer("Adam", 0.001), range(2))
     losses = networks.train(30, 0.001)
     np.testing.assert_allclose(networks.train(30, 0.001), losses, rtol=1e-3)
     other = networks.train(30, 0.01)
-    assert (np.abs(other[0] - losses[0]) > 1e-3).all()  # the rate is the one given
+    assert (np.abs(other[0] - losses[0]) > 1e-3).all()  # `train` sets the rate
     assert losses[-5:].mean() < losses[:5].mean()
 
 
@@ -232,14 +230,14 @@ def test_initial_weights_are_hes():
         ("digits drawn from fonts", 0.95, (0.4, 0.12, 0.06, 0.08), "differs: digits drawn from fonts are not MNIST"),
     ],
 )
-def test_the_verdict_of_d2(data, name, share, means, expected):
+def test_the_verdict_on_mnist_follows_from_the_numbers(data, name, share, means, expected):
     data = Digits(name, data.images, data.labels, data.test_images, data.test_labels)
     means = dict(zip(("SGD", "Momentum", "AdaGrad", "Adam"), means))
     found = mnist._verdict(data, share, {"SGD": [True, False]}, [0, 100], means)
     assert found.startswith(expected)
 
 
-def test_the_verdict_of_rates():
+def test_the_verdict_on_learning_rates_follows_from_the_numbers():
     factors, best = (0.01, 1.0, 100.0), {"SGD": 1, "Adam": 1}
     bowl = {"SGD": np.array([2.3, 0.5, 9.0]), "Adam": np.array([2.0, 0.2, np.inf])}
     least = {name: values.min() for name, values in bowl.items()}
@@ -249,10 +247,10 @@ def test_the_verdict_of_rates():
     assert rates._verdict(flat, least, best, factors).startswith("differs")
 
 
-# The rows and the door.
+# The rows and the command.
 
 
-def test_row_opt_formulas():
+def test_optimizer_formulas_agree():
     row = formulas.optimizer_formulas(QUICK)
     assert row.verdict.startswith("agrees") and max(row.numbers["largest"].values()) < 1e-6
     assert row.numbers["gradients from 1e-5"]["RMSProp"] > 1e-6  # epsilon's place counts there
@@ -277,6 +275,6 @@ def test_help_is_quick_and_names_the_rows():
     assert "dcgan_optimizers" in done.stdout and "--data_dir" in done.stdout
 
 
-def test_the_door_without_tensorflow():
+def test_the_package_is_imported_without_tensorflow():
     code = "import sys, experiments.optimizers; print('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"

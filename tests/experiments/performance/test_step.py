@@ -77,7 +77,7 @@ def test_variants_take_turns_and_ratios_are_of_one_round(monkeypatch):
         return run
 
     variants = {"a": taking("a", iter([9, 1, 2, 4])), "b": taking("b", iter([9, 4, 4, 4]))}
-    seconds = timing.interleaved(variants, rounds=3, count=5)
+    seconds = timing.time_interleaved(variants, rounds=3, count=5)
     assert told == [("a", 2), ("b", 2)] + [("a", 5), ("b", 5)] * 3
     assert seconds == {"a": [1, 2, 4], "b": [4, 4, 4]}
     assert timing.ratios(seconds, "b")["a"] == (0.5, 0.25, 1.0)

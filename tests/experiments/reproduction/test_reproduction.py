@@ -105,7 +105,7 @@ def test_the_commands_exist():
 
 
 def test_what_nothing_was_made_of_is_not_run(tmp_path):
-    page = table.page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
+    page = table.make_page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
     assert cells(page, "B3") == [
         "B3",
         "optimal_discriminator",
@@ -123,7 +123,7 @@ def test_what_nothing_was_made_of_is_not_run(tmp_path):
 )
 def test_what_tests_hold_names_them(tmp_path, monkeypatch, not_run, verdict):
     monkeypatch.setitem(SOURCES, "A5", Source("crop", "108", "do it", ("a.py::b", "c.py::d"), not_run))
-    page = table.page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
+    page = table.make_page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
     assert cells(page, "A5") == ["A5", "", "crop", "108", "`do it`; checked by `a.py::b`, `c.py::d`", "", verdict]
 
 
@@ -131,7 +131,7 @@ def test_records_fill_the_table_and_pictures_are_linked_from_where_the_page_is(t
     folder = tmp_path / "results" / "rows"
     for name, made in fake_rows().items():
         study.make_row(name, made, Options(quick=name == "optimal_discriminator"), folder)
-    page = table.page(dict.fromkeys(NAMES.values(), folder), tmp_path, "x")
+    page = table.make_page(dict.fromkeys(NAMES.values(), folder), tmp_path, "x")
     assert cells(page, "A1") == [
         "[A1](#a1)",
         "generator",
@@ -151,7 +151,7 @@ def test_records_fill_the_table_and_pictures_are_linked_from_where_the_page_is(t
 
 def test_a_damaged_record_is_not_run(tmp_path):
     (tmp_path / "optimal_discriminator.json").write_text("{")
-    assert cells(table.page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x"), "B3")[-1] == "not run"
+    assert cells(table.make_page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x"), "B3")[-1] == "not run"
 
 
 # Making.
