@@ -8,11 +8,13 @@ python -m dcgan_tf.inpaint --benchmark                                 all masks
 
 from dcgan_tf import cli
 from dcgan_tf.inpainting.options import InpaintOptions
+from dcgan_tf.training import run_directory
 
 
 def main() -> None:
     """Fill the holes that the flags describe, and print the scores and the files."""
     options = cli.read_settings(InpaintOptions)
+    run_directory.choose_run(options.run).config()  # a wrong folder is refused before TensorFlow is imported
     from dcgan_tf.inpainting.fill import inpaint
 
     table, written = inpaint(options)

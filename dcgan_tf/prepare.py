@@ -6,8 +6,6 @@ python -m dcgan_tf.prepare --dataset=synthetic_road
 python -m dcgan_tf.prepare --dataset=folder --data_dir=my/images --check
 """
 
-from pathlib import Path
-
 from dcgan_tf import cli
 from dcgan_tf.datasets.options import PrepareOptions
 
@@ -28,18 +26,9 @@ SETTINGS = (
 def main() -> None:
     """Download or draw a data set, decode it and describe it."""
     config, options = cli.read_config(), cli.read_settings(PrepareOptions)
-    from dcgan_tf.datasets import packing, preparing
+    from dcgan_tf.datasets.preparing import prepare
 
-    if options.download:
-        preparing.download(config, options.year, options.url, options.sha256)
-    packed = packing.open_packed(config)
-    if not options.check:
-        print(f"Ready: {packed.summary()}.")
-    else:
-        picture = Path(options.output or f"{config.cache_dir}/{config.dataset}-samples.png")
-        preparing.save_random_samples(packed, picture, *config.grid_shape, config.seed)
-        print(preparing.describe(packed))
-        print(f"  random samples: {picture}")
+    print(prepare(config, options))
 
 
 def run() -> None:

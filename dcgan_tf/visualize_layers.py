@@ -7,13 +7,12 @@ python -m dcgan_tf.visualize_layers --style=article       the 20 grids of the ar
 
 from dcgan_tf import cli
 from dcgan_tf.layer_figures.options import LayerOptions
+from dcgan_tf.training import run_directory
 
 
 def main() -> None:
     """Draw the figures that the flags describe, and print the files."""
     options = cli.read_settings(LayerOptions)
-    from dcgan_tf.training import run_directory
-
     run_directory.choose_run(options.run).config()  # a wrong folder is refused before TensorFlow is imported
     from dcgan_tf.layer_figures.visualize import visualize
 

@@ -1,4 +1,4 @@
-"""Download a data set, describe it and draw a sample of it."""
+"""Download a data set, pack it, describe it and draw a sample of it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from dcgan_tf.config import Config
 from dcgan_tf.console import say
 from dcgan_tf.datasets.download import fetch, fetch_from_google_drive
-from dcgan_tf.datasets.options import Year
-from dcgan_tf.datasets.packing import Packed
+from dcgan_tf.datasets.options import PrepareOptions, Year
+from dcgan_tf.datasets.packing import Packed, open_packed
 from dcgan_tf.datasets.unpacking import unpack
 from dcgan_tf.errors import UserError
 from dcgan_tf.pictures.grids import make_grid, save_png
@@ -24,6 +24,31 @@ LFW = "https://ndownloader.figshare.com/files/5976015"
 LFW_SHA256 = "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
 # Files by which a folder is known to hold the set: pattern, and name for messages.
 CONTENTS = {"sully_chen": ("data.txt", "data.txt"), "lfw": ("*_[0-9][0-9][0-9][0-9].jpg", "Person_NNNN.jpg")}
+
+
+def prepare(config: Config, options: PrepareOptions) -> str:
+    """Download a data set if that is asked for, pack it, and describe it.
+
+    With `options.check`, a picture of random samples is written too.
+
+    Args:
+      config: names the data set, and how it is packed.
+      options: see `PrepareOptions`.
+
+    Returns:
+      A summary in one or several lines.
+
+    Raises:
+      UserError: the set cannot be downloaded or used, or the disk is full or may not be written.
+    """
+    if options.download:
+        download(config, options.year, options.url, options.sha256)
+    packed = open_packed(config)
+    if not options.check:
+        return f"Ready: {packed.summary()}."
+    picture = Path(options.output or f"{config.cache_dir}/{config.dataset}-samples.png")
+    save_random_samples(packed, picture, *config.grid_shape, config.seed)
+    return f"{describe(packed)}\n  random samples: {picture}"
 
 
 def download(config: Config, year: Year = "2018", url: str = "", sha256: str = "") -> Path:

@@ -14,6 +14,10 @@ OptimizerName = Literal["adam", "momentum"]
 BlendName = Literal["poisson", "paste"]
 
 
+def _describe_masks() -> list[str]:
+    return [f"{name}[:SHARE]" if name in masks.SHARES else name for name in masks.MASKS]
+
+
 @dataclass(frozen=True)
 class SearchOptions(Settings):
     """How a hole is filled: the search for z and the blending."""
@@ -38,8 +42,8 @@ class InpaintOptions(SearchOptions, RunOptions):
     num_images: int = setting(16, "held-out images, or all of them if there are fewer", at_least=1)
     mask: str = setting(
         "centre",
-        "the holes, several separated by commas: centre, left, right, top, bottom, random[:SHARE], "
-        "pattern[:SHARE], grid, low_resolution, strokes; or alpha, where the image is transparent",
+        f"the holes, several separated by commas: {', '.join(_describe_masks())}; or alpha, where the image is "
+        "transparent",
     )
     mask_image: str = setting("", "image of the hole, white where the picture is to be filled; any size")
     benchmark: bool = setting(False, "all masks, compared with methods that need no generator")

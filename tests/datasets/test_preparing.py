@@ -235,3 +235,25 @@ def test_a_folder_where_the_picture_should_be_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match="a folder stands where a file is needed"):
         preparing.save_random_samples(packed_folder(tmp_path, 3), tmp_path / "images", 8, 8, 0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "images"]
+
+
+# The command
+
+
+def test_a_prepared_set_is_summed_up_or_described_with_samples(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_set(tmp_path / "images", 12)
+    config = Config(dataset="folder", data_dir="images", cache_dir="cache", sample_grid="2x3", image_size=32)
+    assert preparing.prepare(config, PrepareOptions()) == f"Ready: {open_packed(config).summary()}."
+    assert not (tmp_path / "cache/folder-samples.png").exists()
+    text = preparing.prepare(config, PrepareOptions(check=True))
+    assert text == f"{preparing.describe(open_packed(config))}\n  random samples: cache/folder-samples.png"
+    assert cells(tmp_path / "cache/folder-samples.png", 2, 3).shape == (6, 32, 32, 3)
+    text = preparing.prepare(config, PrepareOptions(check=True, output="elsewhere/some.png"))
+    assert text.endswith("random samples: elsewhere/some.png") and (tmp_path / "elsewhere/some.png").is_file()
+
+
+def test_prepare_downloads_first(tmp_path):
+    config = Config(dataset="folder", data_dir=str(tmp_path / "set"))
+    with pytest.raises(UserError, match="^--download: folder is not downloaded"):
+        preparing.prepare(config, PrepareOptions(download=True))

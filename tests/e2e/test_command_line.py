@@ -70,6 +70,8 @@ def test_help_of_the_others(without_tensorflow, tmp_path, command, names):
 REFUSED = [
     ("inpaint", "--mask=centre,hole", "--mask=hole: unknown; it can be centre, "),
     ("inpaint", "--loss=l2", "--loss=l2: unknown; it can be slides, paper or non_saturating"),
+    ("inpaint", "", "no run in runs"),
+    ("inpaint", "--run=nowhere", "nowhere"),
     ("inpaint", "--iterations=0", "--iterations=0: it must be at least 1"),
     ("train", "--epoch=3", "epochs"),  # what it resembles is named
     ("train", "--epochs=many", "--epochs=many"),
@@ -93,6 +95,7 @@ REFUSED = [
     ("train", "--upsampling=bilinear", "--upsampling=bilinear"),
     ("evaluate", "--num_image=3", "num_images"),
     ("evaluate", "--num_images=19", "--num_images=19: it must be at least 20"),
+    ("evaluate", "--run=nowhere", "nowhere"),
     ("evaluate", "--seed=-1", "--seed=-1"),
     ("evaluate", "--real=nowhere", "--real=nowhere: not a folder"),
     ("prepare", "--image_size=63", "--image_size=63"),
