@@ -153,7 +153,7 @@ SOURCES: dict[str, Source] = {
             "tests/datasets/test_lfw.py::test_photographs_by_person_wherever_the_archive_was_unpacked",
             "tests/gan/test_train_step.py::test_two_steps_agree_with_the_numpy_step",
         ),
-        "all 13,233 photographs (30 epochs on 6,048 of them: README, Faces)",
+        "all 13,233 photographs (30 epochs on 6,048 of them: docs/quality.md, Faces)",
     ),
     "B2": Source(
         "inpainting",

@@ -1,4 +1,4 @@
-"""The table of all rows: from records alone, the same whenever it is written; rows that fail do not stop the others."""
+"""The page of all rows is written from records alone; rows that fail do not stop the others."""
 
 import ast
 import re
@@ -69,7 +69,7 @@ def cells(page, name):
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", found)[1:-1]]
 
 
-# The data.
+# The sources and the studies.
 
 
 def test_every_row_of_the_sources_is_there_once_in_order():
@@ -77,7 +77,7 @@ def test_every_row_of_the_sources_is_there_once_in_order():
     assert list(SOURCES) == [f"{group}{n}" for group, count in groups.items() for n in range(1, count + 1)]
 
 
-def test_the_tests_that_hold_a_row_exist():
+def test_the_tests_that_check_a_row_exist():
     for name, source in SOURCES.items():
         assert bool(source.command) == bool(source.tests), name
         for test in source.tests:
@@ -101,10 +101,19 @@ def test_the_commands_exist():
             assert (ROOT / (module[1].replace(".", "/") + ".py")).exists(), name
 
 
+def test_every_study_has_a_page_that_names_its_rows_and_is_in_the_overview():
+    overview = (ROOT / "experiments" / "README.md").read_text()
+    studies = {path.parent.name for path in (ROOT / "experiments").glob("*/__init__.py")} - {"framework"}
+    assert {line.split("]")[0][3:] for line in overview.splitlines() if line.startswith("| [")} == studies
+    for name, entry in reproduction.collect_rows().items():
+        page = (ROOT / entry.results.parent / "README.md").read_text()
+        assert name in page and (ROOT / entry.results / f"{name}.json").exists(), name
+
+
 # The page.
 
 
-def test_what_nothing_was_made_of_is_not_run(tmp_path):
+def test_a_row_without_a_record_is_not_run(tmp_path):
     page = table.make_page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
     assert cells(page, "B3") == [
         "B3",
@@ -121,7 +130,7 @@ def test_what_nothing_was_made_of_is_not_run(tmp_path):
 @pytest.mark.parametrize(
     "not_run, verdict", [("", "tested"), ("the genuine set", "tested in small: not run: the genuine set")]
 )
-def test_what_tests_hold_names_them(tmp_path, monkeypatch, not_run, verdict):
+def test_a_tested_row_names_its_tests(tmp_path, monkeypatch, not_run, verdict):
     monkeypatch.setitem(SOURCES, "A5", Source("crop", "108", "do it", ("a.py::b", "c.py::d"), not_run))
     page = table.make_page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x")
     assert cells(page, "A5") == ["A5", "", "crop", "108", "`do it`; checked by `a.py::b`, `c.py::d`", "", verdict]
@@ -154,7 +163,7 @@ def test_a_damaged_record_is_not_run(tmp_path):
     assert cells(table.make_page(dict.fromkeys(NAMES.values(), tmp_path), tmp_path, "x"), "B3")[-1] == "not run"
 
 
-# Making.
+# Making rows.
 
 
 def test_rows_are_made_once_and_the_page_stays_the_same(tmp_path, command, capsys):
@@ -175,7 +184,7 @@ def test_only_the_rows_asked_for(tmp_path, command, capsys):
     assert "A5: no study makes these" in capsys.readouterr().out
 
 
-def test_rows_that_fail_are_named_and_the_others_go_on(tmp_path, command, capsys, monkeypatch):
+def test_rows_that_fail_are_named_and_the_others_are_made(tmp_path, command, capsys, monkeypatch):
     more = {"generator": broken, "discriminator": refused}
     monkeypatch.setattr(reproduction, "collect_rows", lambda: entries("unused", **more))
     with pytest.raises(SystemExit) as ended:
