@@ -131,7 +131,7 @@ SOURCES: dict[str, Source] = {
         "layer figures of D",
         "figures 1.13 to 1.15, layers 1 to 4",
         _LAYERS,
-        ("tests/layer_figures/test_visualize.py::test_there_is_a_figure_for_every_layer_and_every_question",),
+        ("tests/layer_figures/test_visualize.py::test_there_is_a_figure_of_every_kind_for_every_layer",),
         _GENUINE,
     ),
     "A12": Source(
@@ -206,7 +206,7 @@ SOURCES: dict[str, Source] = {
         "layers by command",
         _LAYERS,
         _LAYERS,
-        ("tests/layer_figures/test_visualize.py::test_there_is_a_figure_for_every_layer_and_every_question",),
+        ("tests/layer_figures/test_visualize.py::test_there_is_a_figure_of_every_kind_for_every_layer",),
     ),
     "F4": Source(
         "tf.function train step",
