@@ -22,7 +22,7 @@ SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 KINDS = {3: "images", 1: "labels"}  # by the number of dimensions
-NO_FILES = "leave --data_dir out, and digits drawn from fonts stand in"
+NO_FILES = "leave out --data_dir to use digits drawn from fonts"
 SIDE = 28
 DRAWN = (10_000, 2_000)  # images to train and to test on, where none are given
 
@@ -73,7 +73,7 @@ def read_mnist(path: Path) -> np.ndarray:
     if found != SHA256[path.name]:
         other = next((name for name, digest in SHA256.items() if digest == found), "")
         what = f"its contents are those of {other}" if other else f"not MNIST's file (sha256 of its contents {found})"
-        raise UserError(f"{path}: {what}; get MNIST's four files anew, or {NO_FILES}.")
+        raise UserError(f"{path}: {what}; download MNIST's four files again, or {NO_FILES}.")
     return array
 
 
@@ -91,17 +91,17 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; give the folder of MNIST's four files, or {NO_FILES}.") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cut off or not a gzip file ({error}); get it anew, or {NO_FILES}.") from None
+        raise UserError(f"{path}: cut off or not a gzip file ({error}); download it again, or {NO_FILES}.") from None
     wanted, start = KINDS[dimensions], 4 + 4 * dimensions
     if data[:4] != bytes([0, 0, 8, dimensions]) or len(data) < start:
         other = next((kind for n, kind in KINDS.items() if n != dimensions and data[:4] == bytes([0, 0, 8, n])), "")
         what = f"it holds {other}, not {wanted} (files swapped?)" if other else f"no idx file of {wanted}"
-        raise UserError(f"{path}: {what}; get MNIST's four files anew, or {NO_FILES}.")
+        raise UserError(f"{path}: {what}; download MNIST's four files again, or {NO_FILES}.")
     shape = tuple(int(n) for n in np.frombuffer(data, ">u4", dimensions, offset=4))
     if len(data) - start != math.prod(shape):
         raise UserError(
             f"{path}: {len(data) - start:,} values where its header promises {math.prod(shape):,}; "
-            f"get it anew, or {NO_FILES}."
+            f"download it again, or {NO_FILES}."
         )
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 

@@ -1,4 +1,4 @@
-"""Tables (Markdown) and figures of the recipe study's results. The study writes them; this command writes them anew.
+"""Tables (Markdown) and figures of the recipe study's results. The study writes them; this command writes them again.
 
 python -m experiments.recipes.report
 """

@@ -32,7 +32,7 @@ def make_page(results: dict[str, Path], beside: Path, command: str) -> str:
             "# What was reproduced\n",
             f"Written by `{command}` from the records of the studies; do not edit. Each row's numbers are kept as JSON "
             "and its table as CSV in `results/` of its study. A1 to F4 are the sources' claims, figures and numbers. "
-            "Where no study makes a row, its command and the tests that check it stand in place of a number.\n",
+            "Where no study makes a row, its command and the tests that check it are given instead of a number.\n",
             _summary(records),
             _HEAD + "".join(_line(id, records[id]) for id in SOURCES),
             "## Beyond the sources\n",

@@ -1,4 +1,4 @@
-"""The fault suite itself: it sees a difference where there is one; its short form on a real run."""
+"""The fault suite itself: it finds every difference; its short form on real runs."""
 
 import json
 import subprocess
@@ -47,12 +47,12 @@ def test_an_equal_run_has_no_differences_whatever_its_times(workshop, tmp_path):
         ({"sample": b"pnG"}, ["samples/train_00_0002.png"]),
     ],
 )
-def test_each_kind_of_difference_is_seen(workshop, tmp_path, change, found):
+def test_each_kind_of_difference_is_found(workshop, tmp_path, change, found):
     make_run(tmp_path / "other", **change)
     assert workshop.find_differences("other", "reference") == found
 
 
-def test_what_is_missing_or_left_over_is_seen(workshop, tmp_path):
+def test_missing_and_left_over_files_are_found(workshop, tmp_path):
     run = make_run(tmp_path / "other")
     (run / "samples" / ".train_00_0002.png.7.tmp").touch()
     assert workshop.find_differences("other", "reference") == [".train_00_0002.png.7.tmp left over"]
@@ -71,7 +71,7 @@ def test_what_is_missing_or_left_over_is_seen(workshop, tmp_path):
         ("packed/x.json", "before the first step"),
     ],
 )
-def test_the_phase_of_a_death_is_read_from_what_lies_there(workshop, tmp_path, temporary, phase):
+def test_the_phase_is_read_from_the_files_of_the_run(workshop, tmp_path, temporary, phase):
     path = tmp_path / "dead" / temporary
     path.parent.mkdir(parents=True)
     path.touch()

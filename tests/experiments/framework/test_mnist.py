@@ -1,4 +1,4 @@
-"""MNIST's files and what is wrong with them, and the digits that stand in."""
+"""MNIST's files, errors in them, and the digits drawn from fonts."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ def idx(array):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A small set in MNIST's four files, and their digests as the known ones."""
+    """A folder with a small set in MNIST's four files, whose digests replace the known ones."""
     draw = np.random.default_rng(0)
     contents = {
         IMAGES: idx(draw.integers(0, 256, (5, 28, 28))),
@@ -163,7 +163,7 @@ def test_drawn_digits():
     assert images[:, [0, -1]].mean() < 10 and inner.max(axis=(1, 2)).min() > 150
 
 
-def test_drawn_digits_can_be_told_apart_and_vary():
+def test_drawn_digits_are_distinguishable_and_vary():
     images, labels = mnist.draw_digits(2000, seed=0)
     flat = images.reshape(2000, -1) / 255.0
     known, asked = flat[:1500], flat[1500:]
@@ -172,7 +172,7 @@ def test_drawn_digits_can_be_told_apart_and_vary():
     assert min(flat[labels == digit].std(axis=0).max() for digit in range(10)) > 0.2
 
 
-def test_the_stand_in_is_named():
+def test_digits_drawn_from_fonts_are_named():
     found = mnist.load_digits("")
     assert found.name == "digits drawn from fonts" and not found.genuine
     assert len(found.images) == 10_000 and len(found.test_images) == 2_000

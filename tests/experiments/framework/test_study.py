@@ -1,4 +1,4 @@
-"""The framework of the studies: rows are made once, continue where they were stopped, and mistakes are sentences."""
+"""The framework of the studies: rows are made once, a stopped study continues, and errors are sentences."""
 
 import json
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ def test_verdicts(verdict):
 
 
 @pytest.mark.parametrize("verdict", ["", "yes", "agreed", "differs from it"])
-def test_what_is_no_verdict_is_refused(verdict):
+def test_other_verdicts_are_refused(verdict):
     with pytest.raises(ValueError, match="begins with one of agrees, differs, source in error"):
         row(verdict)
 
@@ -58,7 +58,7 @@ def test_what_is_no_verdict_is_refused(verdict):
 # Making a row.
 
 
-def test_everything_of_a_row_is_written(tmp_path):
+def test_numbers_table_and_figures_of_a_row_are_written(tmp_path):
     frames = [np.full((4, 6, 3), 60 * n, np.uint8) for n in range(3)]
     made = Counted(table=[["a", "b"], [1, "x,y"]], figures={"sum_curve": draw_line()}, animations={"sum_walk": frames})
     record = study.make_row("sum", made, Options(), tmp_path)
@@ -80,7 +80,7 @@ def test_a_row_is_made_once(tmp_path):
 
 
 @pytest.mark.parametrize("other", [{"seeds": 4}, {"quick": True}, {"data_dir": "my/digits"}])
-def test_other_options_make_it_anew(tmp_path, other):
+def test_other_options_make_a_row_again(tmp_path, other):
     made = Counted()
     study.make_row("sum", made, Options(), tmp_path)
     study.make_row("sum", made, Options(**other), tmp_path)
@@ -94,7 +94,7 @@ def test_other_options_make_it_anew(tmp_path, other):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"sum"', '{"row": "sum"}', "\xff\xfe"])
-def test_a_damaged_record_is_made_anew(tmp_path, content):
+def test_a_row_with_a_damaged_record_is_made_again(tmp_path, content):
     made = Counted()
     record = study.make_row("sum", made, Options(), tmp_path)
     (tmp_path / "sum.json").write_bytes(content.encode("latin-1"))
@@ -110,7 +110,7 @@ def test_a_record_without_one_of_its_parts_is_damaged(tmp_path, part):
     assert study.read_record(tmp_path / "sum.json") is None
 
 
-def test_a_row_whose_picture_is_gone_is_made_anew(tmp_path):
+def test_a_row_with_a_missing_picture_is_made_again(tmp_path):
     made = Counted(figures={"sum_curve": draw_line()})
     study.make_row("sum", made, Options(), tmp_path)
     (tmp_path / "sum_curve.png").unlink()
@@ -118,7 +118,7 @@ def test_a_row_whose_picture_is_gone_is_made_anew(tmp_path):
     assert made.times == 2 and (tmp_path / "sum_curve.png").exists()
 
 
-def test_what_was_stopped_goes_on_with_the_next_row(tmp_path, given):
+def test_a_stopped_study_continues_with_the_next_row(tmp_path, given):
     def stopped(options):
         raise KeyboardInterrupt
 
@@ -131,7 +131,7 @@ def test_what_was_stopped_goes_on_with_the_next_row(tmp_path, given):
     assert (first.times, last.times) == (1, 1)
 
 
-def test_the_line_of_a_row(tmp_path, given, capsys):
+def test_a_row_is_described_in_five_lines(tmp_path, given, capsys):
     given(out=str(tmp_path))
     study.main({"sum": Counted()}, RESULTS)
     assert capsys.readouterr().out.endswith(

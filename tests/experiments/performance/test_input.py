@@ -1,4 +1,4 @@
-"""The input benchmark as a user runs it, on a dozen drawn frames and tiny networks: what must hold on any machine."""
+"""The input benchmark run as a command on a dozen drawn frames and tiny networks: facts that hold on any machine."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ def benchmark(*args, cwd):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """(what the command said, its JSON, the folder it ran in)."""
+    """(the command's output, its JSON, the folder it ran in)."""
     folder = tmp_path_factory.mktemp("benchmark")
     (folder / "set").mkdir()
     for i, corners in enumerate(np.random.default_rng(0).integers(0, 256, (FRAMES, 2, 2, 3), np.uint8)):
@@ -45,7 +45,7 @@ def test_every_part_has_positive_figures_in_order(measured):
             assert len(row["values"]) >= 1 and row["label"] and row["unit"]
 
 
-def test_every_variant_has_its_turn_in_every_round(measured):
+def test_every_variant_takes_its_turn_in_every_round(measured):
     _, found, _ = measured
     for part in ("decode", "load", "pack", "feed"):
         assert {len(row["values"]) for row in found["parts"][part]} == {2}
@@ -58,7 +58,7 @@ def test_every_variant_has_its_turn_in_every_round(measured):
 def test_figures_agree_with_each_other(measured):
     _, found, _ = measured
     pace, _, first_use = found["parts"]["pack"]
-    assert pace["label"] == f"pack {FRAMES} images"  # no more than there are
+    assert pace["label"] == f"pack {FRAMES} images"  # no more than the set has
     np.testing.assert_allclose(np.multiply(first_use["values"], pace["values"]), 50)
     batches, images = found["parts"]["feed"][:2]
     np.testing.assert_allclose(images["values"], np.multiply(batches["values"], 4))
@@ -84,7 +84,7 @@ def test_table_shows_every_row_and_nothing_else_is_written(measured):
     "given, named",
     [("--only=decode,nonsense", "nonsense"), ("--only=", "nothing"), ("--rounds=0", "--rounds"), ("--images=1", "2")],
 )
-def test_what_cannot_be_is_refused_in_one_sentence(given, named, tmp_path):
+def test_invalid_flags_are_refused_in_one_sentence(given, named, tmp_path):
     done = benchmark(given, cwd=tmp_path)
     assert done.returncode == 2 and named in done.stderr
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

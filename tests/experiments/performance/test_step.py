@@ -1,4 +1,4 @@
-"""The work of a step, the peers' networks, and turns."""
+"""The FLOP of a step, the peers' networks, and interleaved timing."""
 
 import importlib.util
 import json
@@ -19,12 +19,12 @@ needs_torch = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reas
 @pytest.mark.parametrize(
     "reuse, exact, gflop", [(True, False, 331.4), (True, True, 277.8), (False, False, 352.2), (False, True, 295.4)]
 )
-def test_the_work_of_a_step_is_what_was_counted_elsewhere(reuse, exact, gflop):
-    """`reference/performance.md`: 1D:2G at batch 64, nominal and exact, with and without G's pass shared."""
+def test_the_flop_of_a_step_is_what_was_counted_independently(reuse, exact, gflop):
+    """Counted independently: 1D:2G at batch 64, nominal and exact, with and without reuse of G's pass."""
     assert step_flop(preset("article"), exact, reuse) / 1e9 == pytest.approx(gflop, abs=0.05)
 
 
-def test_a_layers_work_by_hand():
+def test_the_flop_of_a_layer_by_hand():
     """64 images, 16x16 positions, 25 taps, 64 maps to 128: a multiplication and an addition each."""
     second = 2 * 64 * 16 * 16 * 25 * 64 * 128
     assert discriminator_layers(preset("article"), exact=False)[1] == second
@@ -34,7 +34,7 @@ def test_a_layers_work_by_hand():
 
 
 @needs_torch
-def test_the_peer_has_our_networks_and_its_own_example_the_published_ones():
+def test_the_peers_networks_have_the_right_numbers_of_weights():
     from dcgan_tf.gan.dcgan import DCGAN
     from experiments.framework.peers import TorchDCGAN, TorchExample
 
@@ -59,33 +59,33 @@ def test_the_peers_first_step_is_adams(channels_last):
     losses = peer(np.full((1, 4, 64, 64, 3), 240, np.uint8), 0)
     for old, new in zip(before, weights):
         assert np.median(np.abs(new.detach().numpy() - old)) == pytest.approx(0.01, rel=0.01)
-    assert losses["d_loss"] == pytest.approx(2 * np.log(2), abs=0.5)  # it cannot tell anything yet
+    assert losses["d_loss"] == pytest.approx(2 * np.log(2), abs=0.5)  # D cannot tell real from generated yet
     images = peer.generate(5, seed=1)
     assert images.shape == (5, 64, 64, 3) and images.dtype == np.uint8
     np.testing.assert_array_equal(images, peer.generate(5, seed=1))
 
 
 def test_variants_take_turns_and_ratios_are_of_one_round(monkeypatch):
-    told, now = [], [0.0]
+    calls, now = [], [0.0]
     monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
 
     def taking(name, seconds):
         def run(count):
-            told.append((name, count))
+            calls.append((name, count))
             now[0] += count * next(seconds)
 
         return run
 
     variants = {"a": taking("a", iter([9, 1, 2, 4])), "b": taking("b", iter([9, 4, 4, 4]))}
     seconds = timing.time_interleaved(variants, rounds=3, count=5)
-    assert told == [("a", 2), ("b", 2)] + [("a", 5), ("b", 5)] * 3
+    assert calls == [("a", 2), ("b", 2)] + [("a", 5), ("b", 5)] * 3
     assert seconds == {"a": [1, 2, 4], "b": [4, 4, 4]}
     assert timing.ratios(seconds, "b")["a"] == (0.5, 0.25, 1.0)
 
 
 @pytest.fixture
 def given(tmp_path):
-    """The benchmark's flags, as on a command line."""
+    """Sets the flags of the command."""
 
     def give(*args):
         absl_flags.FLAGS.unparse_flags()

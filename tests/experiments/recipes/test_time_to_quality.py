@@ -1,4 +1,4 @@
-"""What is made of the curves; the training itself takes hours."""
+"""The evaluation of recorded curves; the training itself takes hours."""
 
 import json
 import subprocess
