@@ -1,4 +1,4 @@
-"""The presets are what the article and the design say; what is out of range is refused with the flag's name."""
+"""The presets have the values of the article and the papers; a value out of range is refused, and its flag named."""
 
 import dataclasses
 import json
@@ -67,7 +67,7 @@ def test_a_value_of_another_type_is_refused_with_the_type_needed():
         Config(epochs="x")
 
 
-def test_a_near_miss_is_answered_with_what_was_meant():
+def test_a_misspelt_name_gets_a_suggestion():
     with pytest.raises(UserError, match="Did you mean article"):
         preset("artcle")
     with pytest.raises(UserError, match="no such setting. Did you mean batch_size"):
@@ -90,19 +90,19 @@ def test_a_run_from_before_images_were_held_out_learned_from_all():
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"batch_size": 0}', '{"colour": 1}', '{"seed": "x"}', "null"])
-def test_a_damaged_config_is_a_sentence_that_names_the_file(text):
+def test_a_damaged_config_is_refused_and_its_file_named(text):
     with pytest.raises(UserError, match="^some/config.json: "):
         from_json(text, "some/config.json")
 
 
-def test_every_setting_has_a_meaning_and_a_bound_or_choice():
+def test_every_setting_has_a_help_text_and_a_bound_or_choice():
     for f in dataclasses.fields(Config):
         assert f.metadata["help"] and f.name in json.loads(Config().to_json())
         if isinstance(f.default, (int, float)):
             assert Config.choices[f.name] or f.metadata.keys() & {"at_least", "above"}, f.name
 
 
-def test_the_names_in_the_config_are_those_of_the_rooms():
+def test_the_names_in_the_config_are_those_implemented():
     from dcgan_tf.gan.losses import LOSSES as IMPLEMENTED
 
     assert set(get_args(LossName)) == set(IMPLEMENTED)

@@ -1,4 +1,4 @@
-"""Signals while it trains."""
+"""Signals during training."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from dcgan_tf.signals import StopRequest, exit_on_interrupt
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_noted_and_the_handlers_come_back(number):
+def test_a_signal_is_recorded_and_the_handlers_are_restored(number):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with StopRequest() as stop:
         assert stop.signal is None
@@ -27,15 +27,15 @@ def test_ctrl_c_after_another_signal_interrupts(first):
     assert signal.getsignal(signal.SIGINT) == before
 
 
-def test_a_second_sigterm_is_still_waited_out():
-    # Cluster schedulers send it more than once; the step is finished and saved all the same.
+def test_a_second_sigterm_does_not_interrupt():
+    # Cluster schedulers send it more than once; the step is finished and saved nevertheless.
     with StopRequest() as stop:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         assert stop.signal == signal.SIGTERM
 
 
-def test_in_another_thread_nothing_is_touched():
+def test_in_another_thread_the_handlers_are_left_alone():
     before, seen = signal.getsignal(signal.SIGINT), []
 
     def body():
@@ -48,7 +48,7 @@ def test_in_another_thread_nothing_is_touched():
     assert seen == [(None, before)]
 
 
-def test_ctrl_c_ends_at_once_within_the_block_and_is_pythons_again_behind_it():
+def test_ctrl_c_ends_at_once_within_the_block_and_is_restored_after_it():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with exit_on_interrupt():
@@ -58,7 +58,7 @@ def test_ctrl_c_ends_at_once_within_the_block_and_is_pythons_again_behind_it():
         signal.signal(signal.SIGINT, before)
 
 
-def test_what_a_stop_request_notes_does_not_end_at_once():
+def test_ctrl_c_that_a_stop_request_records_does_not_end_the_process():
     with StopRequest() as stop:
         with exit_on_interrupt():
             signal.raise_signal(signal.SIGINT)

@@ -1,7 +1,7 @@
 """The data sets by name.
 
 A new data set is a module with a function `find` that returns a `Listing`, one line in `find` below and one in
-`config.DATASETS`.
+`config.Dataset`.
 """
 
 from __future__ import annotations

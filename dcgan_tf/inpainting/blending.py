@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dcgan_tf.inpainting.options import BlendName
 
-def blend(images: np.ndarray, proposals: np.ndarray, known: np.ndarray, how: str = "poisson") -> np.ndarray:
+
+def blend(images: np.ndarray, proposals: np.ndarray, known: np.ndarray, how: BlendName = "poisson") -> np.ndarray:
     """Fill the holes of images from proposals.
 
     Args:

@@ -13,8 +13,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dcgan_tf.layer_figures import maps as layer_maps
-from dcgan_tf.layer_figures.maps import min_max_image as min_max_image  # part of this module's face
-from dcgan_tf.layer_figures.maps import signed_image as signed_image
 from dcgan_tf.pictures.grids import save_png
 
 INK, PALE = (24, 24, 24), (96, 96, 96)

@@ -1,6 +1,6 @@
-"""What the commands answer before any work is done: help, and one sentence for each thing that was mistyped.
+"""The answers of the commands before any work: help, and one sentence for each mistake.
 
-All of it with a TensorFlow that cannot be imported: so it answers at once, and on a machine without one.
+TensorFlow cannot be imported in these tests, which shows that the commands answer without it, and so at once.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ def without_tensorflow(tmp_path_factory):
     return commands.environment(PYTHONPATH=f"{folder}:{commands.ROOT}")
 
 
-def test_the_fake_is_in_the_way(without_tensorflow, tmp_path):
-    # Else the other tests would prove nothing: real work fails with it.
+def test_the_fake_tensorflow_is_imported(without_tensorflow, tmp_path):
+    # Otherwise the other tests would prove nothing: real work fails with the fake.
     end = commands.run("train", f"--data_dir={tmp_path}", "--dataset=folder", cwd=tmp_path, env=without_tensorflow)
     assert end.returncode == 1
     assert "RuntimeError: tensorflow was imported" in end.stderr
@@ -73,7 +73,7 @@ REFUSED = [
     ("inpaint", "", "no run in runs"),
     ("inpaint", "--run=nowhere", "nowhere"),
     ("inpaint", "--iterations=0", "--iterations=0: it must be at least 1"),
-    ("train", "--epoch=3", "epochs"),  # what it resembles is named
+    ("train", "--epoch=3", "epochs"),  # the similar flag is named
     ("train", "--epochs=many", "--epochs=many"),
     ("train", "--epochs=2.5", "--epochs=2.5"),
     ("train", "--epochs=0", "--epochs=0"),
@@ -101,7 +101,7 @@ REFUSED = [
     ("prepare", "--image_size=63", "--image_size=63"),
     ("prepare", "--year=2019", "--year=2019: unknown; it can be 2018 or 2017."),
     ("prepare", "--num_images=-1", "--num_images=-1"),
-    ("prepare", "--loss=hinge", "loss"),  # a setting, but none of this command
+    ("prepare", "--loss=hinge", "loss"),  # a setting, but not of this command
     ("sample", "--num_images=0", "--num_images=0"),
     ("sample", "--num_images=ten", "--num_images=ten"),
     ("sample", "--grid=3", "--grid=3"),
@@ -124,7 +124,7 @@ REFUSED = [
 def test_a_mistake_is_one_line_that_names_it(without_tensorflow, tmp_path, command, args, named):
     end = commands.run(command, *args.split(), cwd=tmp_path, env=without_tensorflow)
     assert_refused(end, named)
-    assert not list(tmp_path.iterdir())  # nothing was begun
+    assert not list(tmp_path.iterdir())  # no work was begun
 
 
 def assert_refused(end, named):
@@ -135,7 +135,7 @@ def assert_refused(end, named):
 
 
 def test_a_flagfile_sets_flags(without_tensorflow, tmp_path):
-    # Its good values are seen in that only the bad one is refused.
+    # That only the wrong value is refused shows that the others were accepted.
     (tmp_path / "settings").write_text("# widths\n--g_width=16\n\n--d_width=4096\n")
     end = commands.run("train", "--flagfile=settings", cwd=tmp_path, env=without_tensorflow)
     assert_refused(end, "--d_width=4096")
@@ -150,7 +150,7 @@ def test_a_flagfile_sets_flags(without_tensorflow, tmp_path):
         (b"--widht=3\n", "widht"),
         (b"g_width=16\n", "g_width=16"),
         (b"--epochs=x\n", "--epochs=x"),
-        (bytes(range(128, 256)), "--flagfile"),  # a picture, say
+        (bytes(range(128, 256)), "--flagfile"),  # such as a picture
         (None, "settings"),
     ],
     ids=["unknown", "no dashes", "bad value", "binary", "missing"],
@@ -171,8 +171,8 @@ def test_the_command_that_continues_does_not_start_over(monkeypatch, fresh):
     assert cli.this_command() == "python -m dcgan_tf.train --epochs=3 '--run_dir=my runs/a'"
 
 
-def test_help_into_a_reader_that_has_seen_enough(without_tensorflow, tmp_path):
-    """As `... --help | head -1` where head is done before the help is written."""
+def test_help_into_a_closed_pipe(without_tensorflow, tmp_path):
+    """As in `... --help | head -1`, if head ends before the help is written."""
     read, write = os.pipe()
     os.close(read)
     end = subprocess.run(

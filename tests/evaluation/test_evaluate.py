@@ -1,4 +1,4 @@
-"""Evaluations of runs and of folders: what is compared with what, how many, and what is written."""
+"""Evaluations of runs and of folders: which images are compared, how many, and what is written."""
 
 import csv
 import hashlib
@@ -51,7 +51,7 @@ def saved(folder, images):
     return str(folder)
 
 
-def test_a_run_against_its_set_with_the_held_out_images_beside(run_with_held_out, tmp_path):
+def test_a_run_is_compared_with_its_set_and_with_the_held_out_images(run_with_held_out, tmp_path):
     evaluation, written = evaluate(EvaluateOptions(run=str(run_with_held_out), num_images=100, seed=3))
     assert [(c.what, c.count) for c in evaluation.columns] == [("generated", 100), ("generated", 26), ("held out", 26)]
     folder = run_with_held_out / "evaluation" / "step-4"
@@ -72,7 +72,7 @@ def test_a_run_against_its_set_with_the_held_out_images_beside(run_with_held_out
     with Image.open(written[2]) as page:
         assert page.width > 1000 and len(np.unique(np.asarray(page))) > 50  # not blank
 
-    # The distance, put together by hand from the generator and the packed set.
+    # The distance, computed here from the generator and the packed set.
     gan = dcgan_tf.load(run_with_held_out)
     network = RandomFeatures()
     fakes = extract(network, gan.generate(100, seed=3))
@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_one_others(run_with_he
 
 
 def test_real_images_as_fakes_are_found_perfect_copies(photographs, tmp_path):
-    """The real set is split; the very training half handed in as fakes can only be copies."""
+    """The real set is split. Its training part, passed as fakes, consists of copies."""
     config = dcgan_tf.preset("article", dataset="folder", data_dir=str(photographs), image_size=32)
     fakes = saved(tmp_path / "copies", open_packed(config).training)
     evaluation, _ = evaluate(
@@ -128,7 +128,7 @@ def test_noise_is_worse_than_other_photographs(photographs, tmp_path):
 
 
 def test_inception_features_give_fid_and_kid(trained, tmp_path, capsys):
-    """By a small graph with the genuine one's names: the same code from the flag to the table."""
+    """With a small graph that has the names of the original one, through the same code from the flag to the table."""
     weights = tmp_path / "classify_image_graph_def.pb"
     weights.write_bytes(small_graph().SerializeToString())
     evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=48, inception=str(weights), output="out"))
@@ -143,20 +143,20 @@ def test_inception_features_give_fid_and_kid(trained, tmp_path, capsys):
     assert "FID, Inception-2015" in evaluation.table()
 
 
-def test_without_held_out_images_there_is_no_column_of_them_and_it_is_said(trained, capsys):
+def test_without_held_out_images_there_is_no_column_of_them_and_this_is_reported(trained, capsys):
     evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=40, output="out"))
     assert [c.what for c in evaluation.columns] == ["generated"] and "copying" not in evaluation.columns[0].metrics
     assert "0 real images were held out" in capsys.readouterr().out
     assert evaluation.table().splitlines()[2].startswith("sliced Wasserstein")
 
 
-def test_fewer_images_than_asked_for_are_said(trained, capsys):
+def test_fewer_images_than_requested_are_reported(trained, capsys):
     evaluation, _ = evaluate(EvaluateOptions(run=str(trained), num_images=1000, output="out"))
     assert evaluation.columns[0].count == 48
     assert "48 images of each are compared, not 1,000" in capsys.readouterr().out
 
 
-def test_a_changed_data_set_is_said(run_copy, capsys):
+def test_a_changed_data_set_is_reported(run_copy, capsys):
     data = json.loads((run_copy / "data.json").read_text())
     (run_copy / "data.json").write_text(json.dumps(data | {"sha256": "0" * 64}))
     evaluate(EvaluateOptions(run=str(run_copy), num_images=20, output="out"))
@@ -179,8 +179,8 @@ def test_many_images_stay_in_a_file(tmp_path):
     assert os.path.getsize(tmp_path / "spool") == 15 * 16
 
 
-def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
-    """In the order drawn, not in the set's: else the first 50 of 450 came from the start of a drive."""
+def test_the_first_rows_of_a_spooled_sample_are_a_random_sample(tmp_path):
+    """They are in the order drawn, not in that of the set, where the first 50 of 450 are the start of a drive."""
     images = np.arange(2000, dtype=np.uint16).view(np.uint8).reshape(2000, 1, 2, 1)
     rows = draw_rows(2000, 450, seed=5)
     found = np.array(spool_rows(tmp_path / "spool", images, rows)).reshape(-1, 2).view(np.uint16).ravel()
@@ -198,12 +198,12 @@ def test_the_first_of_a_spooled_sample_are_a_sample_too(tmp_path):
         ({"image_size": 32}, "--image_size=32: it needs both --real and --fake"),
     ],
 )
-def test_wrong_requests_are_refused(wrong, sentence):
+def test_wrong_options_are_refused(wrong, sentence):
     with pytest.raises(UserError, match=sentence):
         EvaluateOptions(**wrong)
 
 
-def test_what_cannot_be_measured_is_a_sentence(trained, photographs, tmp_path):
+def test_sets_that_cannot_be_measured_are_refused(trained, photographs, tmp_path):
     few = str(make_images(tmp_path / "few", 19))
     with pytest.raises(UserError, match="and 19 others: at least 20"):
         evaluate(EvaluateOptions(real=str(photographs), fake=few, image_size=32, output="out"))

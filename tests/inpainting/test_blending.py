@@ -1,4 +1,4 @@
-"""Poisson blending against answers on paper."""
+"""Poisson blending against solutions computed by hand."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def holed(size=12):
 
 
 def test_a_flat_proposal_in_a_ramp_gives_the_ramp():
-    """No gradients of its own: the hole is harmonic, and a linear ramp is."""
+    """Without gradients of the proposal the solution is harmonic, as a linear ramp is."""
     rows, columns = np.mgrid[:12, :12].astype(float)
     ramp = np.stack([10 + 3 * rows, 50 + 2 * columns, 7 * rows - columns], axis=-1)
     known = holed()
@@ -28,7 +28,7 @@ def test_a_proposal_of_another_brightness_is_lifted_to_fit():
 
 
 def test_a_hole_to_the_border_has_no_neighbour_beyond():
-    """One row, its right end missing: differences 5 and -2 are laid on from the last known value."""
+    """One row whose right end is missing: the differences 5 and -2 are added to the last known value."""
     image = np.array([10.0, 20.0, 0.0, 0.0])[None, :, None]
     proposal = np.array([0.0, 100.0, 105.0, 103.0])[None, :, None]
     known = np.array([[True, True, False, False]])

@@ -1,4 +1,4 @@
-"""`inpaint` from a run to files, with a network that has learned next to nothing."""
+"""`inpaint` from a run to files, with a network that was hardly trained."""
 
 import csv
 
@@ -30,7 +30,7 @@ def test_images_of_the_runs_set_with_several_masks(trained, tmp_path, capsys):
     assert len({row["image"] for row in found}) == 5
     assert all(path.exists() for path in written)
     assert "| left | dcgan |" in table and "| random:0.3 | dcgan |" in table
-    assert "images that it was trained on are completed" in capsys.readouterr().out  # this run held nothing out
+    assert "images that it was trained on are completed" in capsys.readouterr().out  # this run held no images out
     assert len(list((tmp_path / "out/left").iterdir())) == 5
     sheet = Image.open(tmp_path / "out/left.png")
     assert sheet.size == (4 * (128 + 4) - 4, 22 + 5 * (128 + 4) - 4)
@@ -50,7 +50,7 @@ def test_the_scores_in_the_file_are_of_the_pictures_written(trained, tmp_path):
         assert float(row["psnr_hole"]) == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
 
 
-def test_a_picture_of_another_size_comes_back_whole_but_for_the_hole(trained, tmp_path, capsys):
+def test_a_picture_of_another_size_keeps_all_pixels_outside_the_hole(trained, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     make_images(tmp_path / "more", 1)
     big = Image.open(tmp_path / "more/000.jpg").resize((120, 90))
@@ -78,7 +78,7 @@ def test_a_picture_of_another_size_comes_back_whole_but_for_the_hole(trained, tm
         assert (after[hole] != before[hole]).any()
 
 
-def test_what_lies_outside_the_part_that_is_seen_is_said_to_stay(trained, tmp_path, capsys):
+def test_a_hole_outside_the_part_that_is_seen_is_reported_as_not_filled(trained, tmp_path, capsys):
     image = Image.new("RGBA", (80, 40), (10, 200, 30, 255))  # the middle 40 x 40 are seen
     image.paste((0, 0, 0, 0), (5, 10, 45, 20))
     image.save(tmp_path / "wide.png")
@@ -88,7 +88,7 @@ def test_what_lies_outside_the_part_that_is_seen_is_said_to_stay(trained, tmp_pa
     inpaint(options)
     assert "wide.png: the hole is not filled outside the part that the networks see" in capsys.readouterr().out
     filled = np.asarray(Image.open(tmp_path / "out/alpha/wide-000.png"))
-    background = filled[10, 5]  # what transparent pixels are laid on
+    background = filled[10, 5]  # the background of transparent pixels
     assert (filled[10:20, 5:20] == background).all()
     assert (filled[12:18, 22:40] != background).any()
 
@@ -114,7 +114,7 @@ def test_the_benchmark_has_all_masks_and_baselines(trained, tmp_path):
     methods = ("dcgan", "mean_fill", "nearest_image", "biharmonic")
     expected = [(mask, method) for mask in masks.MASKS for method in methods for _ in range(2)]
     assert [(row["mask"], row["method"]) for row in found] == expected
-    # This run held nothing out: the nearest training image is the image itself.
+    # This run held no images out: the nearest training image is the image itself.
     assert all(row["psnr_hole"] == "inf" for row in found if row["method"] == "nearest_image")
 
 
@@ -129,12 +129,12 @@ def test_the_benchmark_has_all_masks_and_baselines(trained, tmp_path):
         ({"mask": "alpha"}, "--mask=alpha: it needs pictures of your own"),
     ],
 )
-def test_what_cannot_be_asked_for(given, said):
+def test_wrong_options_are_refused(given, said):
     with pytest.raises(UserError, match=said):
         InpaintOptions(**given)
 
 
-def test_pictures_and_masks_that_do_not_fit_are_sentences(trained, tmp_path):
+def test_pictures_and_masks_that_cannot_be_used_are_refused(trained, tmp_path):
     make_images(tmp_path / "images", 1)
     image = str(tmp_path / "images/000.jpg")
     Image.new("L", (36, 36)).save(tmp_path / "none.png")

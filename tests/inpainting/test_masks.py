@@ -1,4 +1,4 @@
-"""Masks by what they must leave, and the weights by hand."""
+"""The share and the place of each mask's hole, and weights computed by hand."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def test_where_the_hole_is():
     assert not masks.make("bottom", 64)[32:].any() and masks.make("bottom", 64)[:32].all()
 
 
-def test_strokes_are_strokes():
+def test_strokes_are_connected():
     """Between a twentieth and half is missing, and most missing pixels have missing neighbours."""
     for seed in range(20):
         hole = ~masks.make("strokes", 64, seed)
@@ -37,7 +37,7 @@ def test_strokes_are_strokes():
 
 
 @pytest.mark.parametrize("name", ["random", "pattern", "strokes"])
-def test_drawn_masks_follow_from_the_seed(name):
+def test_random_masks_depend_on_the_seed(name):
     assert (masks.make(name, 64, 1) == masks.make(name, 64, 1)).all()
     assert (masks.make(name, 64, 1) != masks.make(name, 64, 2)).any()
 
@@ -45,13 +45,13 @@ def test_drawn_masks_follow_from_the_seed(name):
 @pytest.mark.parametrize(
     "name", ["hole", "", "centre:0.5", "random:", "random:2", "random:x", "random:nan", "strokes:0.1"]
 )
-def test_what_is_no_mask_is_a_sentence(name):
+def test_an_unknown_mask_is_refused(name):
     with pytest.raises(UserError, match=r"--mask=.*(unknown; it can be|a share from 0.01)"):
         masks.make(name, 64)
 
 
 def test_weights_are_those_worked_out_by_hand():
-    """9x9, the middle 3x3 missing, window 3: a pixel counts by the missing ones among its (up to) nine."""
+    """9x9, the middle 3x3 missing, window 3: a pixel is weighed by the missing ones among the up to nine around it."""
     known = np.ones((9, 9), bool)
     known[3:6, 3:6] = False
     expected = np.zeros((9, 9))

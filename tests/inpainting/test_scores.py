@@ -15,7 +15,7 @@ def some(n=3, size=32, channels=3):
     return true, completed, known
 
 
-def test_psnr_and_l1_are_their_formulas():
+def test_psnr_and_l1_agree_with_their_formulas():
     true, completed, known = some()
     found = compute_scores(true, completed, known)
     for i in range(3):
@@ -27,7 +27,7 @@ def test_psnr_and_l1_are_their_formulas():
         assert found["l1_image"][i] == pytest.approx(np.abs(d).mean())
 
 
-def test_ssim_is_its_formula():
+def test_ssim_agrees_with_its_formula():
     """Wang et al. 2004 by scipy.ndimage: Gaussian windows of sigma 1.5 and side 11, K1 = 0.01, K2 = 0.03."""
     true, completed, known = some()
     found = compute_scores(true, completed, known)

@@ -1,16 +1,14 @@
-"""Figures of layers: what stands in the written files, found pixel by pixel."""
+"""Figures of layers: the contents of the written files, pixel by pixel."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dcgan_tf.layer_figures.figures import (
-    min_max_image,
     outline,
     save_layer_figure,
     save_strip,
     save_table_of_images,
-    signed_image,
 )
 from dcgan_tf.layer_figures.maps import activation_grid, colorize
 
@@ -32,7 +30,7 @@ def read(path):
 
 
 def places(picture, part):
-    """Every (top, left) where `part` stands in `picture`, exactly."""
+    """Every (top, left) at which `picture` contains `part` exactly."""
     height, width = part.shape[:2]
     room = picture[: picture.shape[0] - height + 1, : picture.shape[1] - width + 1]
     found = []
@@ -50,7 +48,7 @@ def enlarge(image, zoom):
 class TestLayerFigure:
     @pytest.mark.parametrize("order", ["channel", "energy"])
     @pytest.mark.parametrize("scaling", ["map", "layer", "signed"])
-    def test_grid_and_pictures_stand_in_it_unchanged(self, tmp_path, scaling, order):
+    def test_it_contains_grid_and_pictures_unchanged(self, tmp_path, scaling, order):
         maps, before, after = some_maps(8, 24), noise(64, 64, seed=1), noise(64, 64, 1, seed=2)
         path = tmp_path / "a" / "h1.png"
         save_layer_figure(
@@ -78,20 +76,20 @@ class TestLayerFigure:
         assert height <= 1000
 
     @pytest.mark.parametrize("scaling, ends", [("map", (0, 1)), ("layer", (0, 1)), ("signed", (-1, 1))])
-    def test_the_colour_bar_goes_through_all_colours(self, tmp_path, scaling, ends):
-        maps = np.zeros((2, 2, 1), "float32")  # all dead: no colours but the bar's
+    def test_the_colour_bar_has_all_colours(self, tmp_path, scaling, ends):
+        maps = np.zeros((2, 2, 1), "float32")  # all dead, so that only the bar has colours
         save_layer_figure(tmp_path / "f.png", maps, title="t", stage="s", scaling=scaling, order="channel")
         figure = read(tmp_path / "f.png")
         bar = colorize(np.linspace(*ends, 320), scaling)[None, 1:-1]  # the first and last are its frame
         assert len(places(figure, bar)) == 14
 
-    def test_zoom_one_map_and_no_pictures(self, tmp_path):
+    def test_one_map_with_a_zoom_and_no_pictures(self, tmp_path):
         maps = some_maps(16, 1)
         save_layer_figure(tmp_path / "f.png", maps, title="t", stage="s", scaling="map", order="energy", zoom=5)
         assert len(places(read(tmp_path / "f.png"), activation_grid(maps, zoom=5))) == 1
 
     @pytest.mark.parametrize("size, zoom", [(28, 5), (64, 2), (200, 1)])
-    def test_pictures_beside_grow_by_whole_numbers(self, tmp_path, size, zoom):
+    def test_pictures_are_enlarged_by_whole_factors(self, tmp_path, size, zoom):
         picture = noise(size, size)
         save_layer_figure(
             tmp_path / "f.png", some_maps(4, 8), title="t", stage="s", scaling="map", order="channel",
@@ -99,7 +97,7 @@ class TestLayerFigure:
         )  # fmt: skip
         assert len(places(read(tmp_path / "f.png"), enlarge(picture, zoom))) == 1
 
-    def test_words_reach_the_picture(self, tmp_path):
+    def test_labels_are_drawn(self, tmp_path):
         figures = []
         for title, label in [("h1", "seed 1"), ("h2", "seed 1"), ("h1", "seed 2")]:
             save_layer_figure(
@@ -141,14 +139,14 @@ class TestTable:
         assert a[0] == b[0] == c[0] < d[0]
         assert a[1] == d[1] and a[1] + 64 < b[1] and b[1] + 64 < c[1]
 
-    def test_the_zoom_by_itself(self, tmp_path):
+    def test_the_default_zoom(self, tmp_path):
         image = noise(64, 64)
         save_table_of_images(tmp_path / "t.png", [[image, image]], ["r"], ["a", "b"], "t")
         assert len(places(read(tmp_path / "t.png"), enlarge(image, 2))) == 2
 
 
 class TestOutlined:
-    def test_the_frame_of_the_box_and_nothing_else(self):
+    def test_only_the_outline_of_the_box_is_drawn(self):
         image = noise(64, 64)
         before = image.copy()
         result = outline(image, (10, 20, 15, 30), RED)
@@ -163,7 +161,7 @@ class TestOutlined:
         changed = (outline(np.zeros((128, 128, 3), np.uint8), (10, 10, 20, 20), RED) == RED).all(-1)
         assert changed.sum() == 10 * 10 - 6 * 6
 
-    def test_a_box_beyond_the_border_is_cut_off(self):
+    def test_a_box_beyond_the_border_is_clipped(self):
         changed = (outline(np.zeros((8, 8, 1), np.uint8), (-3, -3, 4, 20), RED) == RED).all(-1)
         expected = np.zeros((8, 8), bool)
         expected[[0, 3]] = True
@@ -174,9 +172,3 @@ class TestOutlined:
         image = noise(8, 8)
         for box in [(-9, 0, -2, 8), (3, 9, 5, 12)]:
             np.testing.assert_array_equal(outline(image, box, RED), image)
-
-
-def test_the_fields_are_within_reach():
-    x = np.array([[[-1.0, 0.0, 1.0]]])
-    np.testing.assert_array_equal(signed_image(x), [[[0, 128, 255]]])
-    np.testing.assert_array_equal(min_max_image(x), [[[0, 127, 254]]])  # 255 * 2 / (2 + 1e-7) is below 255

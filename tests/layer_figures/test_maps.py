@@ -31,7 +31,7 @@ LAYERS = [(64, 32, 263), (128, 16, 203), (256, 8, 143), (512, 4, 114)]  # maps, 
 
 @pytest.fixture(autouse=True)
 def no_warnings():
-    """A NaN cast to uint8 or a division by 0 is a warning of NumPy's: here an error."""
+    """NumPy warns of a NaN cast to uint8 and of a division by 0; here this is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
@@ -55,7 +55,7 @@ class TestArticleGrid:
         assert (sheet.shape, sheet.dtype) == ((pixels, pixels), np.uint8)
 
     @pytest.mark.parametrize("h, w, n", [(5, 7, 11), (4, 4, 1), (4, 4, 2), (3, 3, 9), (1, 1, 10), (8, 8, 256)])
-    def test_the_tools_own_loops(self, h, w, n):
+    def test_it_agrees_with_the_loops_of_the_tool(self, h, w, n):
         maps = some_maps(h, w, n)
         side = math.ceil(math.sqrt(n))
         expected = np.zeros((h * side + side - 1, w * side + side - 1))
@@ -109,7 +109,7 @@ class TestScaled:
     def test_a_layer_of_zeros_is_zeros(self, scaling):
         assert not rescale(np.zeros((3, 3, 2), "float32"), scaling).any()
 
-    def test_rounding_is_not_blown_up_to_a_picture(self):
+    def test_rounding_errors_are_not_amplified(self):
         maps = some_maps(n=2)
         maps[..., 0] = 1
         maps[0, 0, 0] = np.nextafter(np.float32(1), np.float32(2))
@@ -139,7 +139,7 @@ class TestOrder:
         assert sorted(order_maps(maps, "energy")) == list(range(30))
 
     def test_equal_energies_stay_in_channel_order(self):
-        maps = np.ones((2, 2, 200), "float32")  # many: unstable sorts keep a few in order by luck
+        maps = np.ones((2, 2, 200), "float32")  # many, because unstable sorts may keep a few in order
         maps[..., 1::2] = -2
         np.testing.assert_array_equal(order_maps(maps, "energy"), [*range(1, 200, 2), *range(0, 200, 2)])
 
@@ -201,7 +201,7 @@ class TestColours:
         np.testing.assert_array_equal(colorize(np.array([0, 0.2, 1.0]), scaling), [[0] * 3, [51] * 3, [255] * 3])
 
     @pytest.mark.parametrize("scaling", ["map", "signed"])
-    def test_no_value_looks_like_the_mark_or_the_ground(self, scaling):
+    def test_no_value_has_a_colour_near_the_mark_or_the_ground(self, scaling):
         shades = colorize(np.linspace(-1 if scaling == "signed" else 0, 1, 1001), scaling).astype(int)
         for other in (MARK, GROUND):
             assert np.abs(shades - other).max(-1).min() >= 10
@@ -251,7 +251,7 @@ class TestActivationGrid:
         assert [(cell(sheet, i, 4, 32, 32) == MARK).all(-1).any() for i in range(4)] == [False] * 3 + [True]
 
     @pytest.mark.parametrize("n, side", [(n, side) for n, side, _ in LAYERS])
-    def test_by_itself_about_four_to_three_and_of_use_in_a_readme(self, n, side):
+    def test_a_grid_is_about_four_to_three_and_fits_a_readme(self, n, side):
         height, width, _ = activation_grid(some_maps(side, side, n)).shape
         assert 640 <= width <= 1000
         assert 0.95 <= width / height <= 1.7
@@ -269,7 +269,7 @@ class TestActivationGrid:
         assert (rows - 1) * columns < n
         assert w * zoom >= 24
 
-    def test_the_maps_are_left_alone(self):
+    def test_the_maps_are_not_modified(self):
         maps = some_maps()
         before = maps.copy()
         activation_grid(maps, "signed", "energy")
@@ -279,7 +279,7 @@ class TestActivationGrid:
 class TestFilterGrid:
     def test_colour_filters_around_mid_grey(self):
         kernel = np.random.default_rng(1).normal(size=(5, 5, 3, 6)).astype("float32")
-        kernel[..., 2] *= 1e-3  # a weak filter shows its form too
+        kernel[..., 2] *= 1e-3  # a weak filter shows its shape too
         sheet = filter_grid(kernel, columns=3, zoom=2)
         assert sheet.shape == (2 * (10 + GAP) - GAP, 3 * (10 + GAP) - GAP, 3)
         for i in range(6):
@@ -315,6 +315,11 @@ class TestImages:
         x = np.array([[[-1, 0, 1], [3, 1, 1]]], "float32")
         np.testing.assert_array_equal(min_max_image(x), [[[0, 63, 127], [255, 127, 127]]])
 
-    def test_enlarged(self):
+    def test_the_two_scalings_of_one_pixel(self):
+        x = np.array([[[-1.0, 0.0, 1.0]]])
+        np.testing.assert_array_equal(signed_image(x), [[[0, 128, 255]]])
+        np.testing.assert_array_equal(min_max_image(x), [[[0, 127, 254]]])  # 255 * 2 / (2 + 1e-7) is below 255
+
+    def test_enlarge_repeats_pixels(self):
         image = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
         np.testing.assert_array_equal(enlarge(image, 3), np.kron(image, np.ones((3, 3, 1), np.uint8)))

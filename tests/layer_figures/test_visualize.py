@@ -1,4 +1,4 @@
-"""The layer figures of a real (tiny) run: what is written, for which inputs, and what is refused."""
+"""The layer figures of a tiny run: which files are written, for which inputs, and which inputs are refused."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ def gan(trained):
 
 @pytest.fixture(scope="module")
 def modern(trained, tmp_path_factory):
-    """All figures, once: {file name: path}."""
+    """All figures, drawn once: {file name: path}."""
     folder = tmp_path_factory.mktemp("modern")
     written = visualize(LayerOptions(run=str(trained), seed=3, image="5", tensorboard=True, output=str(folder)))
     return {path.name: path for path in written}
@@ -33,13 +33,13 @@ def pixels(path) -> np.ndarray:
 
 
 def contains(picture: np.ndarray, part: np.ndarray) -> bool:
-    """Whether `part` stands in `picture` somewhere, pixel for pixel."""
+    """Whether `picture` contains `part`, pixel for pixel."""
     height, width = part.shape[:2]
     rows, columns = np.where((picture[: -height + 1, : -width + 1] == part[0, 0]).all(-1))
     return any(np.array_equal(picture[r : r + height, c : c + width], part) for r, c in zip(rows, columns))
 
 
-def test_there_is_a_figure_for_every_layer_and_every_question(modern):
+def test_there_is_a_figure_of_every_kind_for_every_layer(modern):
     layers = ["g_h0", "g_h1", "g_h2", "g_h3", "d_h0", "d_h1", "d_h2"]  # 32 px: three doublings
     expected = {f"{layer}.png" for layer in layers} | {"filters_d_h0.png", "filters_g_h3.png", "report.html"}
     expected |= {f"d_h{k}_reasons.png" for k in range(3)} | {f"g_h{k}_switched_off.png" for k in range(3)}
@@ -49,7 +49,7 @@ def test_there_is_a_figure_for_every_layer_and_every_question(modern):
 
 
 def test_layer_figures_hold_the_maps_before_batch_norm_pixel_for_pixel(modern, gan):
-    """As the article shows them: before normalisation, G's of the chosen z and D's of the chosen image."""
+    """As in the article, before normalisation: G's maps of the chosen z and D's of the chosen image."""
     images = np.array(sorted_images(gan)[5:6])
     maps = gan.activations(gan.sample_latents(1, 3)) | gan.activations(images)
     for layer in ("g/h0", "g/h2", "g/h3", "d/h0", "d/h2"):
@@ -62,7 +62,7 @@ def sorted_images(gan) -> np.ndarray:
     return open_packed(gan.config).images
 
 
-def test_the_development_has_a_frame_for_the_start_and_every_checkpoint(modern, trained):
+def test_the_figure_over_training_has_a_frame_for_the_start_and_every_checkpoint(modern, trained):
     checkpoints = len(list((trained / "checkpoints").glob("*.npz")))
     assert checkpoints == 4
     assert Image.open(modern["g_h2_over_training.gif"]).n_frames == 1 + checkpoints
@@ -71,9 +71,9 @@ def test_the_development_has_a_frame_for_the_start_and_every_checkpoint(modern, 
         assert json.dumps(f"step {step}") in report
 
 
-def test_the_walk_comes_back_to_where_it_began(modern):
+def test_the_walk_returns_to_its_start(modern):
     gif = Image.open(modern["g_h2_walk.gif"])
-    assert gif.n_frames == 36  # three ways of twelve steps
+    assert gif.n_frames == 36  # three legs of twelve steps
 
 
 def test_tensorboard_gets_the_same_figures(modern):
@@ -87,7 +87,7 @@ def test_tensorboard_gets_the_same_figures(modern):
 
 
 @pytest.mark.parametrize("stage, suffix", [("before_bn", ""), ("after_bn", "_bn"), ("activation", "_relu")])
-def test_stages_are_those_asked_for(trained, gan, tmp_path, stage, suffix):
+def test_figures_are_of_the_requested_stage(trained, gan, tmp_path, stage, suffix):
     written = visualize(
         LayerOptions(
             run=str(trained), output=str(tmp_path), layers="g/h1", stage=stage, scaling="signed", order="energy"
@@ -99,8 +99,8 @@ def test_stages_are_those_asked_for(trained, gan, tmp_path, stage, suffix):
     assert contains(pixels(tmp_path / "g_h1.png"), activation_grid(maps, "signed", "energy"))
 
 
-def test_the_maps_asked_for_are_explained(trained, tmp_path):
-    """A table has a row for each map, all rows of one height: three asked for, three rows."""
+def test_the_requested_maps_are_explained(trained, tmp_path):
+    """A table has a row of one height for each map: three requested maps give three rows."""
     heights = []
     for maps in ("3", "3,0", "3, 0, 1"):
         visualize(LayerOptions(run=str(trained), layers="d/h0,g/h2", maps=maps, output=str(tmp_path)))
@@ -110,19 +110,19 @@ def test_the_maps_asked_for_are_explained(trained, tmp_path):
 
 
 def test_maps_that_only_some_layers_have_are_explained_there(trained, tmp_path):
-    """d/h0 has 4 maps and g/h3, the image, 3: both go without; the figures of all layers are drawn."""
+    """d/h0 has 4 maps and g/h3, the image, has 3: neither is explained, but the figures of all layers are drawn."""
     written = {p.name for p in visualize(LayerOptions(run=str(trained), maps="9", output=str(tmp_path)))}
     assert {"d_h0.png", "g_h3.png", "d_h2_reasons.png", "g_h0_switched_off.png"} <= written
     assert not written & {"d_h0_reasons.png", "g_h2_switched_off.png"}
 
 
-def test_article_style_has_no_choices():
+def test_article_style_has_no_options():
     with pytest.raises(UserError, match="^--scaling: the article's tool has no such option"):
         LayerOptions(style="article", scaling="layer")
 
 
 def test_article_style_writes_the_tools_20_grids(trained, gan, tmp_path):
-    """8 of ReLU and 12 of Conv2D for four levels; a 32 px network has three: 6 and 9."""
+    """There are 8 of ReLU and 12 of Conv2D for four levels. A 32 px network has three levels: 6 and 9."""
     written = visualize(LayerOptions(run=str(trained), style="article", image="2", output=str(tmp_path)))
     grids = [p for p in written if p.name == "grid_activation.png"]
     assert [p.parent.parent.parent.name for p in grids] == (
@@ -142,8 +142,8 @@ def test_article_style_writes_the_tools_20_grids(trained, gan, tmp_path):
         np.testing.assert_array_equal(by_op[op], article_grid(maps[0]), err_msg=op)
 
 
-def test_the_training_copy_normalises_over_a_batch_and_changes_nothing(gan):
-    """Normalised over 64 and then averaged over 64, a map's mean is beta and its variance gamma squared."""
+def test_the_training_copy_normalises_over_a_batch_and_restores_its_statistics(gan):
+    """Normalised over 64 samples, a map has over these 64 the mean beta and the variance gamma squared."""
     before = [v.numpy() for v in gan.generator_for().variables]
     z = gan.sample_latents(1, 0)
     maps = article_style.activate_over_batch(gan, z)
@@ -156,8 +156,8 @@ def test_the_training_copy_normalises_over_a_batch_and_changes_nothing(gan):
     np.testing.assert_allclose(maps["g/h0_bn"], wanted[:1], atol=1e-4)
 
 
-def test_compute_loss_gradients_agree_with_finite_differences(gan):
-    """The last one, by pushing on what enters the last transposed convolution."""
+def test_loss_gradients_agree_with_finite_differences(gan):
+    """Tested for the last one, by changing the input of the last transposed convolution."""
     z = gan.sample_latents(1, 0)
     gradients = article_style.compute_loss_gradients(gan, z)
     assert list(gradients) == ["g/h1", "g/h2", "g/h3"]
@@ -169,12 +169,12 @@ def test_compute_loss_gradients_agree_with_finite_differences(gan):
         image = generator.get_layer("h3_tanh")(generator.get_layer("h3")(x.astype("float32")))
         return float(gan.loss.generator(gan.discriminator(image)))
 
-    h = 1e-4  # small, for between the kinks of LeakyReLU alone the loss is smooth
+    h = 1e-4  # small, because the loss is smooth only between the kinks of LeakyReLU
     slope = (loss(x + h * direction) - loss(x - h * direction)) / (2 * h)
     assert np.sum(gradients["g/h3"] * direction) == pytest.approx(slope, rel=0.05, abs=1e-4)
 
 
-def test_an_image_file_is_cropped_as_in_training_and_said(trained, gan, tmp_path, capsys):
+def test_an_image_file_is_cropped_as_in_training_and_reported(trained, gan, tmp_path, capsys):
     picture = np.zeros((50, 80, 3), np.uint8)
     picture[:, 15:65] = (200, 30, 90)  # the central square
     Image.fromarray(picture).save(tmp_path / "wide.png")
@@ -191,8 +191,8 @@ def test_z_comes_from_a_file(gan, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["gone", "others"])
-def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, capsys, change):
-    """No set is packed, let alone drawn, for a look at a run; and other images are not shown as the run's own."""
+def test_without_its_set_a_run_is_still_shown_and_this_is_reported(run_copy, tmp_path, capsys, change):
+    """No set is packed or drawn to look at a run, and other images are not shown as the run's own."""
     if change == "gone":
         config = json.loads((run_copy / "config.json").read_text()) | {"cache_dir": str(tmp_path / "gone")}
         (run_copy / "config.json").write_text(json.dumps(config))
@@ -217,14 +217,14 @@ def test_without_its_set_the_run_is_still_shown_and_says_so(run_copy, tmp_path, 
         ({"z_file": "nowhere.npy"}, "--z_file=nowhere.npy: no such file"),
     ],
 )
-def test_inputs_that_cannot_be_used_are_sentences(trained, tmp_path, monkeypatch, request_, sentence):
+def test_inputs_that_cannot_be_used_are_refused(trained, tmp_path, monkeypatch, request_, sentence):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=sentence):
         visualize(LayerOptions(run=str(trained), **request_, output=str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 
 
-def test_a_z_file_of_other_numbers_or_code_is_refused(gan, tmp_path):
+def test_a_z_file_with_other_numbers_or_code_is_refused(gan, tmp_path):
     path = tmp_path / "z.npy"
     for bad in (np.zeros(7), np.full(8, np.nan), np.array(["a"] * 8), np.zeros(8, complex)):
         np.save(path, bad)

@@ -1,4 +1,4 @@
-"""Small pictures drawn for the tests: a sky above a ground, things before them, and grain. No two are alike."""
+"""Small pictures drawn for the tests: a sky above a ground, objects in front of them, and grain. All differ."""
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter

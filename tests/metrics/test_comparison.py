@@ -1,4 +1,4 @@
-"""All metrics together: their values, their spread over other samples, and that each moves as it must."""
+"""All metrics together: their values, their standard errors, and the direction in which each one changes."""
 
 import functools
 
@@ -33,7 +33,7 @@ def sample(images):
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """The sliced Wasserstein distance along a few directions, and two halves: the tests below need no more."""
+    """The sliced Wasserstein distance with few directions and two halves, which suffice for the tests below."""
     monkeypatch.setattr(comparison, "HALVES", 2)
     monkeypatch.setattr(comparison, "sliced_wasserstein", functools.partial(swd.sliced_wasserstein, directions=8))
     monkeypatch.setattr(comparison, "QUICK_DIRECTIONS", 8)
@@ -58,7 +58,7 @@ def test_the_values_are_those_of_each_metric():
         "kid": 1e3 * mmd2(*seen),
     }
     assert {name: found[name] for name in exact} == pytest.approx(exact, rel=1e-5)
-    # These two are drawn: patches and directions, pairs of fakes.
+    # These two are random, by their patches and directions, and by their pairs of fakes.
     distances, _ = swd.sliced_wasserstein(real.images, fake.images, np.random.default_rng(8))
     assert found["sliced_wasserstein"] == pytest.approx(np.mean(list(distances.values())), rel=0.1)
     i, j = np.triu_indices(20, 1)
@@ -66,7 +66,7 @@ def test_the_values_are_those_of_each_metric():
     assert found["ms_ssim"] == pytest.approx(of_all_pairs.mean(), abs=4 * of_all_pairs.std() / np.sqrt(20))
 
 
-def test_what_is_not_there_is_left_out(coarse):
+def test_metrics_without_their_data_are_left_out(coarse):
     real, fake = sample(REFERENCE[:20]), sample(pictures(20, 1))
     without = set(METRICS) - {"fid", "kid", "copying"}
     assert compare(real, fake, None, 0).keys() == without
@@ -114,11 +114,11 @@ def test_a_seed_repeats_it(coarse):
 
 
 def test_the_spread_is_the_standard_deviation_over_fresh_samples(monkeypatch, coarse):
-    """The jackknife's promise, for features and images that cost nothing to draw again."""
+    """The claim of the jackknife, for features and images that are cheap to draw again."""
     monkeypatch.setattr(swd, "MOST_PATCHES", 400)
     monkeypatch.setattr(comparison, "HALVES", HALVES)
     rng = np.random.default_rng(0)
-    n, unseen = 100, 30  # few: their part of the copying score's spread must not be missed
+    n, unseen = 100, 30  # few, so that their part in the standard error of the copying score matters
 
     def features(mean):
         return rng.normal(mean, 1, (n, 2)).astype(np.float32)
@@ -151,7 +151,7 @@ def test_the_spread_is_the_standard_deviation_over_fresh_samples(monkeypatch, co
 
 
 def test_blur_is_seen_by_all_but_precision(coarse):
-    """Precision stays: what has little detail lies where real images of little detail do."""
+    """Precision stays, because images of little detail lie where real images of little detail do."""
     fakes = pictures(N, 1)
     found = [values(blurred(fakes, radius) if radius else fakes) for radius in (0, 0.75, 1.5)]
     for name in ("frechet", "kernel", "sliced_wasserstein"):
@@ -199,7 +199,7 @@ def test_copies_of_the_training_set_are_seen_by_copying_alone(coarse):
     unseen = len(UNSEEN)
     assert fresh["copying"] == pytest.approx(0.5, abs=3 * np.sqrt((N + unseen + 1) / (12 * N * unseen)))
     assert copies["copying"] > 0.99
-    copies = values(TRAINING[N : 2 * N])  # perfect ones: all else looks as of fresh images
+    copies = values(TRAINING[N : 2 * N])  # exact ones, which all other metrics take for fresh images
     assert copies["copying"] == 1
     for name in ("frechet", "sliced_wasserstein"):
         assert copies[name] == pytest.approx(fresh[name], rel=0.4)
@@ -240,7 +240,7 @@ class TestQuickScores:
         scores(lambda n: asked.append(n) or pictures(n, 1))
         assert asked == [25] == [scores.count]
         assert scores.features.shape == (25, 256)
-        # They are 25 different ones from all over the set, others with another seed.
+        # They are 25 different images from all parts of the set; another seed draws others.
         places = [find_nearest(s._real, TRAINING) for s in (scores, QuickScores(TRAINING, 4))]
         for place in places:
             assert place.distance.max() == 0
@@ -283,7 +283,7 @@ def test_a_part_of_a_sample_is_a_part_of_all_of_it(rows):
     assert bare.to_training is None and bare.inception is None
 
 
-def test_every_metric_says_which_end_is_good():
+def test_every_metric_states_which_extreme_is_good():
     assert {m.better for m in METRICS.values()} == {"lower", "higher", "as real"}
     higher = {name for name, m in METRICS.items() if m.better == "higher"}
     assert higher == {"precision", "recall", "density", "coverage"}

@@ -62,7 +62,7 @@ def test_weights_that_differ_are_refused(monkeypatch):
         RandomFeatures()
 
 
-def test_every_filter_is_blind_to_an_even_colour_and_of_norm_one(network):
+def test_every_filter_has_mean_zero_and_norm_one(network):
     for kernel in network._kernels:
         kernel = kernel.numpy().astype(np.float64)
         assert kernel.shape[:2] == (5, 5)
@@ -70,7 +70,7 @@ def test_every_filter_is_blind_to_an_even_colour_and_of_norm_one(network):
         np.testing.assert_allclose(np.sqrt(np.square(kernel).sum((0, 1, 2))), 1, rtol=1e-6)
 
 
-def test_what_else_is_measured_does_not_matter(network):
+def test_features_do_not_depend_on_the_other_images(network):
     together = extract(network, IMAGES)
     assert together.dtype == np.float32
     for i in (0, BATCH - 1, BATCH, BATCH + 3):  # the last four are a batch that is filled up

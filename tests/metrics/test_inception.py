@@ -8,7 +8,7 @@ from dcgan_tf.backend import tf
 from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.inception import InceptionFeatures
 
-SIZE = 19  # the genuine graph resizes to 299
+SIZE = 19  # the original graph resizes to 299
 RNG = np.random.default_rng(3)
 KERNEL = RNG.normal(0, 0.3, (5, 5, 3, 4)).astype(np.float32)
 MEAN, VARIANCE, BETA, GAMMA = (RNG.uniform(0.5, 1.5, 4).astype(np.float32) for _ in range(4))
@@ -43,7 +43,7 @@ def constant(graph, name, value):
 
 
 def small_graph():
-    """The genuine graph's beginning and end, with one layer between them: the same names, operations and version."""
+    """The original graph's beginning and end, with one layer between them: the same names, operations and version."""
     graph = tf.compat.v1.GraphDef()
     graph.versions.producer = 8
     add(graph, "DecodeJpeg/contents", "Placeholder", dtype=tf.string)
@@ -81,7 +81,7 @@ def small_graph():
     constant(graph, "join/concat_dim", np.int32(3))
     add(graph, "join", "Concat", "join/concat_dim", "conv", "conv/CheckNumerics", T=tf.float32, N=2)
     add(graph, "pool_3", "AvgPool", "join", T=tf.float32, **whole)
-    # The genuine graph goes on to a classifier made for one image.
+    # The original graph goes on to a classifier made for one image.
     constant(graph, "pool_3/_reshape/shape", np.int32([1, 8]))
     add(graph, "pool_3/_reshape", "Reshape", "pool_3", "pool_3/_reshape/shape", T=tf.float32)
     return graph
@@ -128,7 +128,7 @@ def test_features_are_those_of_the_graph_computed_by_hand(save):
 
 
 def test_a_resize_with_half_pixel_centres_would_be_seen(save):
-    """Else the test above could not tell the resize of 2015 from today's."""
+    """Otherwise the test above could not tell the resize of 2015 from the current one."""
     graph = small_graph()
     node(graph, "ResizeBilinear").attr["half_pixel_centers"].b = True
     features = InceptionFeatures(save(graph))(IMAGES[:1])
@@ -153,11 +153,11 @@ def test_grey_is_equal_red_green_and_blue(save):
     np.testing.assert_array_equal(see(grey), see(np.concatenate([grey, grey, grey], axis=3)))
 
 
-def test_a_result_can_say_what_it_was_computed_with(save):
+def test_name_and_hash_identify_the_network(save):
     path = save(small_graph())
     see = InceptionFeatures(path)
     assert see.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert see.dimension == 8  # 2048 in the genuine graph
+    assert see.dimension == 8  # 2048 in the original graph
     assert see.name == "Inception-2015 pool_3"
 
 
@@ -207,7 +207,7 @@ def test_no_graph(tmp_path, data):
     refused(path, "is not a frozen TensorFlow graph")
 
 
-def test_another_graph_is_told_by_what_it_has_not(save):
+def test_another_graph_is_refused_by_its_missing_nodes(save):
     graph = small_graph()
     node(graph, "pool_3").name = "InceptionV3/Logits/AvgPool"
     node(graph, "Mul").name = "normalised"
@@ -268,14 +268,14 @@ def test_what_does_not_lead_to_the_features_never_runs(save, tmp_path):
     assert victim.read_text() == "mine"
 
 
-def test_an_input_that_nobody_feeds(save):
+def test_an_input_without_a_value_is_refused(save):
     graph = small_graph()
     add(graph, "noise", "Placeholder", dtype=tf.float32)
     node(graph, "conv/Conv2D").input[1] = "noise"
     refused(save(graph), "Placeholder (noise) is not arithmetic")
 
 
-def test_a_function_of_the_file_is_no_way_around(save):
+def test_a_function_in_the_file_does_not_circumvent_the_check(save):
     graph = small_graph()
     graph.library.function.add().signature.name = "Innocent"
     add(graph, "call", "Innocent", "conv")

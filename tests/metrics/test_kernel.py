@@ -1,4 +1,4 @@
-"""The kernel distance against its definition in loops, and what an unbiased estimate must do."""
+"""The kernel distance against its definition in loops, and the properties of an unbiased estimate."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_of_one_distribution_it_is_zero_on_average_and_negative_at_times():
 
 
 def test_the_diagonal_would_bias_it():
-    """Else the test above could not tell the unbiased estimate from the biased one."""
+    """Otherwise the test above could not tell the unbiased estimate from the biased one."""
     values = []
     for _ in range(300):
         x, y = RNG.normal(0.5, 1, (2, 50, 4))

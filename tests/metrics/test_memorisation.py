@@ -12,7 +12,7 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize(("size", "channels"), [(16, 3), (32, 1), (64, 3), (128, 3)])
-def test_reduced_is_the_mean_of_squares_of_pixels(size, channels):
+def test_shrink_averages_blocks_of_pixels(size, channels):
     images = RNG.integers(0, 256, (2, size, size, channels), np.uint8)
     block = size // 16
     expected = [
@@ -27,7 +27,7 @@ def test_reduced_is_the_mean_of_squares_of_pixels(size, channels):
     np.testing.assert_allclose(found.reshape(2, 16, 16, channels), expected, rtol=1e-6)
 
 
-def test_reduced_takes_large_sets_in_pieces():
+def test_shrink_reads_large_sets_in_parts():
     images = RNG.integers(0, 256, (4100, 16, 16, 1), np.uint8)
     np.testing.assert_array_equal(shrink(images), images.reshape(4100, 256))
 
@@ -71,7 +71,7 @@ def test_the_unit_is_the_grey_level():
 
 
 def test_blur_hardly_changes_it():
-    """Else blurred fakes, nearer to everything, would look like copies (and that is why it is at 16 x 16)."""
+    """Otherwise blurred fakes, which are nearer to all images, would look like copies; hence the 16 x 16 pixels."""
     training, unseen = pictures(60, 1, 128), pictures(60, 2, 128)
     sharp, soft = find_nearest(unseen, training).distance, find_nearest(blurred(unseen, 2), training).distance
     assert soft == pytest.approx(sharp, rel=0.05)
@@ -107,7 +107,7 @@ def test_unseen_images_against_unseen_images_are_a_half():
     assert copying(one, two) == pytest.approx(0.5, abs=3.5 * np.sqrt(401 / (12 * 200 * 200)))
 
 
-def test_what_is_learned_by_heart_is_seen_through_noise():
+def test_memorised_images_are_found_in_spite_of_noise():
     training, unseen = pictures(150, 1), pictures(100, 2)
     distances = find_nearest(unseen, training).distance
     by_heart = noisy(training[:100], 20)

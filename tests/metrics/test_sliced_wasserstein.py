@@ -35,7 +35,7 @@ def doubled_by_scipy(images):
 
 
 def pyramid_by_scipy(images, count):
-    """As the paper's authors make it, finest level first."""
+    """The pyramid as the paper's authors compute it, finest level first."""
     pyramid = [images.astype(np.float64)]
     for _ in range(count - 1):
         pyramid.append(halved_by_scipy(pyramid[-1]))
@@ -54,14 +54,14 @@ def test_the_pyramid_ends_at_16_pixels(size, expected):
     assert size >> (expected - 1) == 16
 
 
-def test_halved_and_doubled():
+def test_downsample_and_upsample():
     images = RNG.uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(downsample(images), halved_by_scipy(images.astype(np.float64)), rtol=1e-5)
     np.testing.assert_allclose(upsample(images), doubled_by_scipy(images), rtol=1e-5)
     assert downsample(images).dtype == upsample(images).dtype == np.float32
 
 
-def test_an_even_grey_stays_it():
+def test_a_uniform_grey_is_kept():
     grey = np.full((1, 16, 16, 1), 200, np.float32)
     np.testing.assert_array_equal(downsample(grey), grey[:, :8, :8])
     np.testing.assert_array_equal(upsample(grey), np.full((1, 32, 32, 1), 200))
@@ -109,7 +109,7 @@ def test_many_images_give_fewer_patches_each(monkeypatch):
     monkeypatch.setattr(module, "MOST_PATCHES", 300 * 10 + 299)
     found = descriptors(images, 0, draw())
     assert found.shape == (300, 10, 1, 49)
-    for i in (0, 127, 128, 299):  # the pieces that images are taken in are joined in order
+    for i in (0, 127, 128, 299):  # images are processed in parts, which are joined in order
         windows = np.lib.stride_tricks.sliding_window_view(images[i, :, :, 0], (7, 7)).reshape(-1, 49)
         assert all((windows == patch).all(axis=1).any() for patch in found[i, :, 0])
     monkeypatch.setattr(module, "MOST_PATCHES", 10)
@@ -187,7 +187,7 @@ def test_grows_with_blur_and_noise(spoil):
     assert mean == sorted(mean)
 
 
-def test_a_slight_blur_is_seen_at_the_finest_level_alone():
+def test_a_slight_blur_changes_only_the_finest_level():
     real, fakes = pictures(60, 1, 64), pictures(60, 2, 64)
     sharp, soft = (sliced_wasserstein(real, x, draw(), directions=32)[0] for x in (fakes, blurred(fakes, 1)))
     assert list(sharp) == [64, 32, 16]
