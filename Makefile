@@ -19,11 +19,11 @@ demo: $(VENV)/installed
 
 # The fast tests: minutes on two cores.
 test: $(VENV)/installed-test
-	$(PY) -m pytest -n 2 --dist worksteal -m "not (e2e or studies or browser or faults or long)"
+	$(PY) -m pytest -n 2 --dist worksteal -m "not (slow or e2e or studies or browser or faults or long)"
 
-# The others: commands in processes of their own, studies, the report in a browser, faults.
+# The others: tests of more than ten seconds, commands in processes of their own, studies, the report in a browser, faults.
 test-slow: $(VENV)/installed-test
-	$(PY) -m pytest -m "(e2e or studies or browser or faults) and not long"
+	$(PY) -m pytest -m "(slow or e2e or studies or browser or faults) and not long"
 
 test-all: test test-slow
 

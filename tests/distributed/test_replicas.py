@@ -37,6 +37,7 @@ def steps(folder, settings):
             yield {name: file[name] for name in file.files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

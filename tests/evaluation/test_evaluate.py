@@ -84,6 +84,7 @@ def test_a_run_is_compared_with_its_set_and_with_the_held_out_images(run_with_he
     )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers_and_another_one_others(run_with_held_out):
     def values(seed):
         columns = evaluate(EvaluateOptions(run=str(run_with_held_out), num_images=40, seed=seed, output="out"))[

@@ -308,6 +308,7 @@ def whole_moments(x, axes, keepdims=False):
 OTHER = {"d_steps": 2, "g_steps": 1, "upsampling": "resize", "augment": "translation"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"loss": "wgan_gp"}, OTHER], ids=["article", "wgan_gp", "other"])
 def test_three_steps_with_either_kernels_agree(settings, monkeypatch):
     if "loss" in settings:

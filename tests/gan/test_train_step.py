@@ -131,6 +131,7 @@ def test_wgan_gp_adds_ten_times_the_penalty_and_trains_the_critic_towards_it():
     assert np.mean(penalties[-5:]) < 0.5 * np.mean(penalties[:5])
 
 
+@pytest.mark.slow
 def test_average_follows_the_closed_form():
     """a_t = d_t a_(t-1) + (1 - d_t) w_t, d_t = min(ema, (1 + t) / (10 + t)): 1/10, 2/11, and then the ema of 0.2."""
     gan = small(ema=0.2)

@@ -250,6 +250,7 @@ def test_a_run_without_a_checkpoint_is_refused(run_copy, tmp_path):
         visualize(LayerOptions(run=str(run_copy), output=str(tmp_path / "out")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{"channels": 1, "image_size": 32}, {"image_size": 128, "precision": "bfloat16"}])
 def test_other_networks_are_shown_too(tmp_path, settings, tiny_config):
     """Grey, 128 px and bfloat16."""

@@ -89,6 +89,7 @@ def scripted(tiny_config, monkeypatch):
     return dataclasses.replace(tiny_config, evaluate_every=1, keep_checkpoints=2, keep_every_epochs=0)
 
 
+@pytest.mark.slow
 def test_the_best_is_kept_and_loaded_however_the_run_is_killed(scripted, tmp_path):
     config = scripted
     run = dcgan_tf.train(config, tmp_path / "undisturbed")
