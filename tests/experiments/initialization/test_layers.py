@@ -12,14 +12,14 @@ from experiments.initialization import inputs, layers, variance
 @pytest.mark.parametrize("shape", [(300, 700), (700, 300)])
 def test_weights_have_their_variance_and_shape(scheme, shape):
     """The standard error of the variance of 210,000 values is sqrt(2 / 210,000) = 0.3 %; 5 of these."""
-    drawn = variance.weights(scheme, *shape, np.random.default_rng(0))
+    drawn = variance.draw_weights(scheme, *shape, np.random.default_rng(0))
     assert drawn.shape == shape[::-1]
     assert drawn.var() == pytest.approx(variance.VARIANCES[scheme][0](*shape), rel=0.016)
 
 
 @pytest.mark.parametrize("shape", [(30, 70), (70, 30), (40, 40)])
 def test_orthogonal_weights_keep_lengths_or_their_transpose_does(shape):
-    w = variance.weights("orthogonal", *shape, np.random.default_rng(0))
+    w = variance.draw_weights("orthogonal", *shape, np.random.default_rng(0))
     small = w @ w.T if w.shape[0] < w.shape[1] else w.T @ w
     np.testing.assert_allclose(small, np.eye(min(shape)), atol=1e-12)
 
