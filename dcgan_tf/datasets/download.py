@@ -162,7 +162,8 @@ def fetch_from_google_drive(file_id: str, target: Path) -> Path:
         import requests
     except ImportError as error:
         raise UserError(
-            'Downloading from Google Drive needs gdown: install it with pip install "dcgan_tf[download]".'
+            "Downloading from Google Drive needs gdown: in the folder of the repository, "
+            'pip install ".[download]" installs it.'
         ) from error
     browser = f"download https://drive.google.com/uc?id={file_id} with a browser and put the file at {target}"
     with report_write_errors(target), contextlib.ExitStack() as stack:

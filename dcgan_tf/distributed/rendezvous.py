@@ -1,6 +1,7 @@
-"""The workers of a job wait for each other before TensorFlow does, which handles no signal and names no worker.
+"""The workers of a job wait for each other before TensorFlow starts.
 
-The chief listens at its address; each of the others connects to it, says its number and waits for the word to go.
+TensorFlow's own wait handles no signal and does not name the missing worker. The chief listens at its address. The
+others connect to it, send their index and wait for its signal to start.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dcgan_tf.errors import UserError
 
 PATIENCE = 3600.0  # seconds: machines of a cluster may start at different times
 LOOK_EVERY = 0.5  # seconds
-GO, TAKEN = b"+", b"-"  # no server of TensorFlow's, which is at this address later, begins with them
+GO, TAKEN = b"+", b"-"  # TensorFlow's server, later at this address, never starts a message with these bytes
 
 
 def wait_for_all(index: int, addresses: list[str], patience: float = PATIENCE) -> None:
@@ -55,7 +56,7 @@ def _gather(addresses: list[str], give_up: float) -> None:
         while missing:
             if time.monotonic() > give_up:
                 who = ", ".join(f"worker {n} ({address})" for n, address in missing.items())
-                raise UserError(f"worker 0: waited in vain for {who}; start the same command on all workers.")
+                raise UserError(f"worker 0: {who} did not connect in time; start the same command on all workers.")
             for key, _ in selector.select(LOOK_EVERY):
                 waiting = cast(socket.socket, key.fileobj)
                 if waiting is not server:  # a worker that waits says nothing more: it is gone
@@ -64,7 +65,7 @@ def _gather(addresses: list[str], give_up: float) -> None:
                     missing[key.data] = addresses[key.data]
                     continue
                 connection = stack.enter_context(server.accept()[0])
-                number = _who(connection, len(addresses))
+                number = _read_index(connection, len(addresses))
                 if number in missing:
                     del missing[number]
                     selector.register(connection, selectors.EVENT_READ, number)
@@ -80,15 +81,15 @@ def _gather(addresses: list[str], give_up: float) -> None:
 
 
 def _server(port: int) -> socket.socket:
-    """On all interfaces, as TensorFlow's own: the address that others use need not be one of this machine's."""
+    """Listen on all interfaces, as TensorFlow does: the address that others use may not belong to this machine."""
     if socket.has_dualstack_ipv6():
         with contextlib.suppress(OSError):  # IPv6 may be switched off
             return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
     return socket.create_server(("", port))
 
 
-def _who(connection: socket.socket, count: int) -> int | None:
-    """The number of the worker that has connected; None of a stranger."""
+def _read_index(connection: socket.socket, count: int) -> int | None:
+    """Read the index of the worker that has connected; None if it is not a worker of this job."""
     connection.settimeout(5)
     with contextlib.suppress(OSError, ValueError):
         said = connection.recv(len(_hello(0)), socket.MSG_WAITALL)
@@ -110,11 +111,14 @@ def _go_to_chief(index: int, addresses: list[str], give_up: float) -> None:
             if reply == TAKEN:
                 raise UserError(f"worker {index}: there is another worker {index}; each needs an index of its own.")
         time.sleep(LOOK_EVERY)
-    raise UserError(f"worker {index}: waited in vain for all to meet at the chief ({addresses[0]}).")
+    raise UserError(
+        f"worker {index}: not all workers connected to the chief ({addresses[0]}) in time; start the same command "
+        "on all workers."
+    )
 
 
 def _reply(connection: socket.socket, give_up: float) -> bytes:
-    """What the chief says; nothing, if it is gone or time is up.
+    """Wait for the chief's answer: b"" if the chief is gone or time is up.
 
     Raises:
       OSError: the connection is lost.

@@ -35,8 +35,8 @@ def compile_train_steps(gan: DCGAN) -> Callable[[Batch, Any], tf.Tensor]:
         tf.TensorSpec((), tf.int64),
     )
 
-    # A function of its own, as in 0.1.0, has the graph optimised to the same bits. Replicas that wait for each other
-    # cannot be in one.
+    # With one replica the step is a `tf.function` of its own, as in 0.1.0, so that the graph is optimised to the same
+    # bits. Replicas that wait for each other cannot be in such a function.
     step_of_replica = tf.function(replica_step) if gan.replicas == 1 else replica_step
 
     @tf.function(input_signature=signature, jit_compile=config.xla == "on" or None)
@@ -64,11 +64,15 @@ def compile_train_step(gan: DCGAN) -> Callable[[Batch, Any], dict[str, tf.Tensor
 def replica_step(gan: DCGAN, batches: Batch, step):
     """`train_step` by one replica: float32 [len(STEP_NAMES)]."""
     metrics = replica_metrics(gan, batches, step)
-    return tf.stack([tf.cast(metrics.get(name, 0.0), tf.float32) for name in STEP_NAMES])
+    metrics = {"d_loss_real": 0.0, "d_loss_fake": 0.0} | metrics  # a loss of pairs has no terms of one side
+    return tf.stack([tf.cast(metrics[name], tf.float32) for name in STEP_NAMES])
 
 
 def replica_metrics(gan: DCGAN, batches: Batch, step) -> dict[str, tf.Tensor]:
-    """`train_step` by one replica, of the images of all replicas of this process and the noise of all there are."""
+    """Run `train_step` on this replica, given the images of this process's replicas.
+
+    The noise is drawn for all replicas.
+    """
     local = _local_replicas(gan)
     whole_batch = batches.images.shape[1] // local * gan.replicas
     noise = draw_noise(gan.config, gan.augmentation.draws, step, whole_batch)

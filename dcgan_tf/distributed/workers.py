@@ -96,7 +96,7 @@ class Workers:
             return
 
         @tf.function
-        def copied():
+        def copy():
             def of_one_replica():
                 context = tf.distribute.get_replica_context()
                 first = tf.equal(context.replica_id_in_sync_group, 0)
@@ -110,7 +110,7 @@ class Workers:
 
             self.strategy.run(of_one_replica)
 
-        copied()
+        copy()
 
     @contextlib.contextmanager
     def report_lost_worker(self) -> Iterator[None]:
@@ -122,7 +122,7 @@ class Workers:
                 raise
             raise UserError(
                 f"worker {self.index} of {self.count}: another worker is gone ({type(error).__name__}); run the same "
-                "command on all of them again: it goes on from the chief's last checkpoint."
+                "command on all of them again: the run continues from the chief's last checkpoint."
             ) from None
 
 
@@ -137,7 +137,7 @@ def choose_workers(config: Config) -> Workers:
     name = config.strategy
     if name == "auto":
         gpus = len(tf.config.list_physical_devices("GPU"))
-        name = "multi_worker" if _described() else "mirrored" if gpus > 1 else "one"
+        name = "multi_worker" if _find_description() else "mirrored" if gpus > 1 else "one"
     if name == "multi_worker":
         workers = _multi_worker()
     elif name == "mirrored":
@@ -159,7 +159,7 @@ def _check_shares(config: Config, workers: Workers) -> None:
         raise UserError("--xla=on: XLA compiles the step of one replica only; leave it off.")
 
 
-def _described() -> str:
+def _find_description() -> str:
     """How the environment describes several workers: "TF_CONFIG", "Slurm" or not at all, ""."""
     if os.environ.get("TF_CONFIG"):
         return "TF_CONFIG"
@@ -167,17 +167,17 @@ def _described() -> str:
 
 
 def _multi_worker() -> Workers:
-    source = _described()
+    source = _find_description()
     if not source:
         raise UserError(
-            "--strategy=multi_worker: who the workers are is not said: set TF_CONFIG on each of them, or start them "
-            "with Slurm's srun."
+            "--strategy=multi_worker: no workers are configured; set TF_CONFIG on each machine, or start them with "
+            "Slurm's srun."
         )
     if source == "TF_CONFIG":
-        index, addresses = _of_tf_config(os.environ["TF_CONFIG"])
+        index, addresses = _read_tf_config(os.environ["TF_CONFIG"])
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     else:
-        index, addresses, resolver = _of_slurm()
+        index, addresses, resolver = _read_slurm()
     rendezvous.wait_for_all(index, addresses)
     try:
         with exit_on_interrupt():
@@ -191,7 +191,7 @@ def _multi_worker() -> Workers:
     return Workers(strategy, index, len(addresses))
 
 
-def _of_slurm() -> tuple[int, list[str], tf.distribute.cluster_resolver.ClusterResolver]:
+def _read_slurm() -> tuple[int, list[str], tf.distribute.cluster_resolver.ClusterResolver]:
     """This worker's place and the addresses of all, as srun's variables tell TensorFlow."""
     try:
         # GPUs are Slurm's to hand out (--gpus-per-task); here the numbers only have to be enough for all tasks.
@@ -211,7 +211,7 @@ def _of_slurm() -> tuple[int, list[str], tf.distribute.cluster_resolver.ClusterR
     return index, addresses, resolver
 
 
-def _of_tf_config(text: str) -> tuple[int, list[str]]:
+def _read_tf_config(text: str) -> tuple[int, list[str]]:
     """This worker's place, and the addresses of all: the chief's, if there is a job of this name, then the workers'.
 
     Raises:

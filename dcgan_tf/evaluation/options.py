@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.results import LEAST_IMAGES
@@ -12,22 +13,26 @@ from dcgan_tf.settings import RunOptions, setting
 
 @dataclass(frozen=True)
 class EvaluateOptions(RunOptions):
-    """Which images are compared with which; with both `real` and `fake`, `run` and `checkpoint` are ignored."""
+    """Which images are compared with which; with both `real` and `fake`, no run is read."""
 
     real: str = setting("", "folder of real images, in place of the run's data set")
     fake: str = setting("", "folder of images to measure, in place of the run's generator")
     num_images: int = setting(2000, "images of each kind, or all of them if there are fewer", at_least=LEAST_IMAGES)
     seed: int = setting(0, "random seed of the choice of images and of the metrics", at_least=0)
     inception: str = setting("", "weights of the Inception network, classify_image_graph_def.pb, for FID and KID")
-    image_size: int = setting(
-        0, "height and width in pixels at which two folders are compared; 0: 64; a run has its own size", at_least=0
+    image_size: Literal[0, 32, 64, 128] = setting(
+        0, "height and width in pixels at which two folders are compared; 0: 64; a run has its own size"
     )
-    output: str = setting("", "folder for the results; empty: below evaluation/ in the run, or here")
+    output: str = setting(
+        "", "folder for the results; empty: below evaluation/ in the run, or in the current folder for two folders"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.image_size and not (self.real and self.fake):
             raise UserError(f"--image_size={self.image_size}: it needs both --real and --fake; a run has its own size.")
+        if self.run and self.real and self.fake:
+            raise UserError(f"--run={self.run}: no run is read when both --real and --fake are given; leave one out.")
         for flag, folder in (("real", self.real), ("fake", self.fake)):
             if folder and not Path(folder).is_dir():
                 raise UserError(f"--{flag}={folder}: not a folder.")

@@ -85,9 +85,9 @@ class DCGAN:
         return networks | ({"g_ema": self.ema_generator} if self.ema_generator else {})
 
     def update_average(self, step):
-        """The averaged generator moves (1 - decay) of the way to the generator, batch norm statistics too.
+        """Move the averaged generator, batch norm statistics included, by (1 - decay) towards the generator.
 
-        The decay rises from 1/10 to the config's: the average must not be the untrained network's for long.
+        The decay rises from 1/10 to `config.ema`, so that the untrained weights are soon forgotten.
         """
         if self.ema_generator is None:
             return

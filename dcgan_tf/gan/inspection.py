@@ -45,13 +45,14 @@ def activations(network: keras.Model, x, training: bool = False, last: str = "")
     return maps
 
 
-def _ruled(layer: keras.layers.Layer, rule: str):
-    """`layer`, an activation, with the way back that `rule` asks for."""
+def _apply_rule(layer: keras.layers.Layer, rule: str):
+    """Wrap `layer`, an activation, so that its gradient follows `rule` of `input_gradients`."""
 
     @tf.custom_gradient
     def applied(x):
         def back(g):
-            # Springenberg et al. 2015: back only where something comes back, and (guided) as far as it went forth.
+            # Springenberg et al. 2015: only positive gradients pass.
+            # "guided" also multiplies by the activation's slope.
             g = tf.maximum(g, 0)
             slope = tf.cast(getattr(layer, "negative_slope", 0.0), x.dtype)
             return tf.where(x > 0, g, slope * g) if rule == "guided" else g
@@ -64,7 +65,7 @@ def _ruled(layer: keras.layers.Layer, rule: str):
 def input_gradients(
     network: keras.Model, x, name: str, channels: Iterable[int], rule: str = "guided", strongest: bool = True
 ) -> np.ndarray:
-    """What in the input makes maps fire: the way back from each map to the input, batch norm in inference mode.
+    """Compute the gradient of each map with respect to the input, with batch norm in inference mode.
 
     Args:
       network: the discriminator (or the generator: then the input is z).
@@ -74,7 +75,7 @@ def input_gradients(
       rule: "gradient": the plain one. "guided": at every ReLU or LeakyReLU only positive gradients pass, times the
         activation's own slope (0 or 0.2 where the input was negative). "deconvolution": only positive gradients
         pass, whatever the input was (Zeiler & Fergus 2014).
-      strongest: of the map's largest value; False: of the map's sum (as the article's tool).
+      strongest: differentiate the map's largest value; False: its sum, as the article's tool does.
 
     Returns:
       float32 [len(channels), ...], the shape of x.
@@ -88,14 +89,14 @@ def input_gradients(
 
 
 def _input_gradients(network, x, name, channels, rule, strongest):
-    # One copy of the input for each map: a single way back serves all of them.
+    # One copy of the input for each map, so that one backward pass serves all maps.
     copies = tf.repeat(tf.cast(x, tf.float32), len(channels), axis=0)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(copies)
         y = copies
         for layer in network.sequence:
             ruled = rule != "gradient" and isinstance(layer, ACTIVATIONS)
-            y = _ruled(layer, rule)(y) if ruled else layer(y)
+            y = _apply_rule(layer, rule)(y) if ruled else layer(y)
             if name_of(network, layer) == name and len(y.shape) == 4:
                 break
         maps = tf.gather(tf.cast(y, tf.float32), channels, axis=3, batch_dims=0)

@@ -1,7 +1,7 @@
 """Faster forms of what the layers compute: equal to Keras's up to rounding, TensorFlow only.
 
-(But for the slope of a gradient penalty: `tf.nn.moments`, which Keras's batch norm takes, leaves a term out of its
-second gradient, a few hundredths of D's gradient for `wgan_gp`. These are right.)
+One exception is the gradient of a gradient penalty. `tf.nn.moments`, which Keras's batch norm uses, omits a term of its
+second derivative, which changes D's gradient for `wgan_gp` by a few hundredths. The layers here include the term.
 
 The layers here have the names and variables of those of Keras that they stand for, so that weights fit both. Which form
 is taken follows from shapes and types alone, never from a trial: a run must be continued with the operations it began
@@ -18,8 +18,9 @@ import numpy as np
 from dcgan_tf.backend import keras, tf
 from dcgan_tf.gan import models
 
-# Up to this side of the smaller map one product of patches and kernel beats the convolution, which puts the kernel in
-# another order at each call and finds few pixels to share out. In bfloat16 it gains more over the kernel's gradient.
+# Up to this side of the smaller map, one matrix product of patches and kernel is faster than the convolution, which
+# reorders the kernel at each call and has few pixels to divide among threads. In bfloat16 the product gains more, in
+# the gradient with respect to the kernel.
 LARGEST_FOR_PRODUCT = {"float32": 4, "bfloat16": 8}
 LARGEST_FOR_PHASES = 4
 MOST_MAPS_FOR_SUB_PIXEL = 4
@@ -29,9 +30,9 @@ SYNCHRONIZED: Any = functools.partial(keras.layers.BatchNormalization, synchroni
 
 
 def layer_set(kernels: str, synchronized: bool = False, dtype: str = "float32") -> models.LayerSet:
-    """The layers that `Config.kernels` asks for: "plain", or "auto": the faster ones of this machine.
+    """Return the layers for `Config.kernels`: "plain", or "auto", the fastest on this machine.
 
-    A GPU's library has good convolutions of its own (not measured); batch norm in one operation suits both. With
+    On a GPU only batch norm is replaced; its library's convolutions are kept (not measured). With
     `synchronized` batch norm is Keras's, by the mean and variance over all replicas. For weights of `dtype` float64
     there are no faster forms; of Keras's batch norms the synchronized one has the whole second gradient.
     """
@@ -47,14 +48,14 @@ def layer_set(kernels: str, synchronized: bool = False, dtype: str = "float32") 
 
 
 class Conv2D(keras.layers.Conv2D):
-    """Keras's, of stride 2 and "same"."""
+    """Keras's Conv2D for stride 2 and "same" padding, computed by `conv2d`."""
 
     def convolution_op(self, inputs, kernel):
         return conv2d(inputs, tf.convert_to_tensor(kernel))
 
 
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
-    """Keras's, of stride 2 and "same", without its activation."""
+    """Keras's Conv2DTranspose for stride 2, "same" padding and no activation, computed by `conv2d_transpose`."""
 
     def call(self, inputs):
         outputs = conv2d_transpose(inputs, tf.convert_to_tensor(self.kernel))
@@ -62,7 +63,7 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 class ResizeConvolution(models.ResizeConvolution):
-    """That of `gan.models`."""
+    """The layer of `gan.models`, computed by `conv2d_transpose`."""
 
     def conv_transpose(self, inputs, kernel):
         return conv2d_transpose(inputs, kernel)
@@ -219,7 +220,8 @@ def conv2d_transpose_by_phases(x, kernel):
 def conv2d_transpose_by_sub_pixels(x, kernel):
     """`conv2d_transpose` as a 3x3 convolution with four times the maps (Shi et al. 2016): for outputs of few maps."""
     k, _, maps, depth = kernel.shape
-    # Row r of the table: the tap that meets offset -1, 0, 1; where none does, the zeros that follow the last.
+    # Row r of the table holds the tap for each offset -1, 0, 1. Where there is none it holds k, the index of the zeros
+    # appended below.
     table = np.array([[dict(taps).get(p, k) for p in (-1, 0, 1)] for taps in _taps(k)]).reshape(-1)
     kernel = tf.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
     kernel = tf.gather(tf.gather(kernel, table, axis=0), table, axis=1)

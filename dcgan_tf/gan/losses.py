@@ -14,7 +14,7 @@ from dcgan_tf.batch import Batch
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What D says of one batch.
+    """The discriminator's output for one batch.
 
     Attributes:
       logits: float32 [N, 1].

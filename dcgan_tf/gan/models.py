@@ -49,7 +49,7 @@ def _levels(image_size: int) -> int:
 
 
 def _maps(width: int, level: int) -> int:
-    """Maps `level` doublings away from the image: width, 2, 4, 8 times width, and no more (128 px)."""
+    """Number of maps `level` doublings away from the image: width times 1, 2, 4, 8; at 128 px the factor stays 8."""
     return width * min(2**level, 8)
 
 
@@ -57,9 +57,9 @@ def _maps(width: int, level: int) -> int:
 class ResizeConvolution(layers.Conv2DTranspose):
     """Nearest upsampling by 2, then a convolution of stride 1 with zero padding: no checkerboard (Odena et al. 2016).
 
-    Computed as the transposed convolution that it equals: upsampling is one with 2x2 ones, and two in a row are one
-    with their kernels convolved, k + 1 taps a side on the small map in place of k on the large one. The kernel is
-    [k, k, maps out, maps in], flipped against Keras's Conv2D.
+    It is computed as one transposed convolution. Upsampling is a transposed convolution with a 2x2 kernel of ones, and
+    two in sequence equal one whose kernel is the convolution of both: k + 1 taps a side on the small map instead of k
+    on the large one. The kernel is [k, k, maps out, maps in], flipped against Keras's Conv2D.
     """
 
     def __init__(self, filters: int, kernel_size: int, **kwargs):

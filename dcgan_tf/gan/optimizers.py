@@ -11,8 +11,8 @@ class Adam(keras.optimizers.Adam):
     With t updates done: m += (1 - beta1) (g - m), v += (1 - beta2) (g^2 - v),
     w -= lr sqrt(1 - beta2^(t+1)) / (1 - beta1^(t+1)) m / (sqrt(v) + epsilon).
 
-    Of several replicas each updates its own copies, by gradients that are those of all replicas already: Keras's would
-    add them up once more.
+    With several replicas, each updates its own copy of the variables. The gradients are already averaged over replicas;
+    Keras's Adam would sum them again.
     """
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):

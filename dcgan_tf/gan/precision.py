@@ -7,7 +7,8 @@ from typing import Literal
 
 from dcgan_tf.backend import tf
 
-SIDE, SIDE_ON_A_GPU = 1024, 8192  # of the matrices: milliseconds; less is over on a GPU before it has been started
+# Side of the matrices: one product takes milliseconds. On a GPU a smaller one would end before the next is launched.
+SIDE, SIDE_ON_A_GPU = 1024, 8192
 TRIES = 5
 WORTH_IT = 0.7  # casting and rounding take some of what a product gains
 

@@ -63,7 +63,7 @@ def update_discriminator(gan, batch, fake, noise, average):
 
 
 def update_generator(gan, batch, fake, g_tape, noise, average):
-    """One descent step of G. `g_tape` has recorded how `fake` came about, and goes on recording through D."""
+    """One descent step of G. `g_tape` has recorded the computation of `fake` and continues through D."""
     weights = gan.generator.trainable_variables
     real = None
     if gan.loss.generator_needs_real:

@@ -32,6 +32,10 @@ class SampleOptions(RunOptions):
         super().__post_init__()
         if self.grid:
             rows, columns = parse_grid(self.grid, "--grid")
+            if self.num_images not in (64, rows * columns):
+                raise UserError(
+                    f"--grid={self.grid}: that is {rows * columns} images, and --num_images={self.num_images}."
+                )
             object.__setattr__(self, "num_images", rows * columns)
         if not self.singly and self.num_images * max(self.interpolate, 1) > MOST_IN_A_GRID:
             raise UserError(

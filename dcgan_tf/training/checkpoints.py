@@ -47,7 +47,7 @@ def save(folder: Path, gan: DCGAN, step: int) -> None:
 
     Raises:
       UserError: the disk is full or may not be written; the checkpoints before are untouched.
-      NotFinite: there is something in it that no run can go on from; nothing is written.
+      NotFinite: a variable holds infinities or NaNs; nothing is written.
     """
     arrays = {name: variable.numpy() for name, variable in variables(gan).items()}
     for name, array in arrays.items():
@@ -69,7 +69,7 @@ def best_step(folder: Path, frechet: dict[int, float]) -> int | None:
 def prune(folder: Path, step: int, newest: int, keep_multiples_of: int, best: int | None = None) -> None:
     """Delete all checkpoints but the `newest` ones, those at multiples of `keep_multiples_of` (0: none) and the best.
 
-    Those after `step`, the steps done, were passed over when the run was continued: they do not count.
+    Checkpoints after `step`, left from before the run was continued, are not counted.
     """
     done = [saved for saved in saved_steps(folder) if saved <= step]
     for old in done[:-newest]:
@@ -112,8 +112,9 @@ def restore(path: Path, gan: DCGAN) -> None:
     """
     wanted = variables(gan)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        # Opened here, because np.load leaves the file of a damaged archive open.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, MemoryError):
         raise Unusable("damaged or truncated") from None
     except Exception as error:  # damaged bytes raise errors of zlib and of NumPy's header parser too

@@ -45,11 +45,11 @@ def finish(run: RunDirectory, config: Config, steps_per_epoch: int) -> list[Path
     made = []
     samples = saved_samples(run)
     if samples:
-        frames = [np.atleast_3d(np.asarray(Image.open(path))) for _, _, path in _thinned(samples, GIF_FRAMES)]
+        frames = [np.atleast_3d(np.asarray(Image.open(path))) for _, _, path in _thin(samples, GIF_FRAMES)]
         frames = [frame for frame in frames if frame.shape == frames[-1].shape]  # the grid may have been changed
         save_gif(run.path / "progress.gif", frames, milliseconds=200, hold=2000)
         last_of_epoch = {epoch: path for epoch, _, path in samples}
-        chosen = _thinned(list(last_of_epoch.items()), SHEET_EPOCHS)
+        chosen = _thin(list(last_of_epoch.items()), SHEET_EPOCHS)
         save_contact_sheet(run.path / "epochs.png", [p for _, p in chosen], [f"epoch {e}" for e, _ in chosen])
         made += [samples[-1][2], run.path / "epochs.png", run.path / "progress.gif"]
     metrics = read_metrics(run.metrics_file)
@@ -61,7 +61,7 @@ def finish(run: RunDirectory, config: Config, steps_per_epoch: int) -> list[Path
     return made
 
 
-def _thinned(items: list, most: int) -> list:
+def _thin(items: list, most: int) -> list:
     """At most `most` of the items, evenly spread, the first and the last among them."""
     if len(items) <= most:
         return items

@@ -60,7 +60,7 @@ class Health:
         self._low = self._low + 1 if done > PASSING and self._d_loss < self._won else 0
         if self._low < LASTING:
             return None
-        tips = self._untried("more --g_steps", "a smaller --d_width", "--loss=hinge", "another --seed")
+        tips = self._keep_untried("more --g_steps", "a smaller --d_width", "--loss=hinge", "another --seed")
         return (
             f"the discriminator has been winning for {LASTING} steps (its mean loss is {self._d_loss:.3f}) and leaves "
             f"the generator little to learn from; if the grids no longer get better, start over with {tips}."
@@ -70,7 +70,7 @@ class Health:
         if not self._first_time(lambda measured: has_collapsed(measured, real_ms_ssim)):
             return None
         last = self._measured[-1]
-        tips = self._untried(
+        tips = self._keep_untried(
             "--g_steps=1", "a smaller --learning_rate", "a larger --batch_size", "--ema=0.999 for calmer samples"
         )
         return (
@@ -92,7 +92,7 @@ class Health:
         earlier = range(1, len(self._measured))
         return trouble(self._measured) and not any(trouble(self._measured[:n]) for n in earlier)
 
-    def _untried(self, *tips: str) -> str:
+    def _keep_untried(self, *tips: str) -> str:
         """The tips that the run does not follow already, as a choice in words."""
         *most, last = [tip for tip in tips if tip.split()[0] not in self._given]
         return f"{', '.join(most)} or {last}"

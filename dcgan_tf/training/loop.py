@@ -110,13 +110,13 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
     workers.check_same(config, data)
 
     if not workers.is_chief:
-        gan, step = _restored(config, workers, last_step)
+        gan, step = _restore(config, workers, last_step)
         stopped_by = None
         if step < last_step:
             step, stopped_by = _follow(gan, packed, workers, step, last_step, per_epoch)
         return Run(RunDirectory(path), gan, step, last_step, [], stopped_by, f"worker {workers.index}")
     with open_for_training(path, config, data, fresh) as run:
-        gan, step = _restored(config, workers, last_step, run)
+        gan, step = _restore(config, workers, last_step, run)
         stopped_by = None
         if step < last_step:
             step, stopped_by = _train_steps(gan, packed, run, workers, step, last_step, per_epoch)
@@ -124,7 +124,7 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
     return Run(run, gan, step, last_step, pictures, stopped_by)
 
 
-def _restored(config: Config, workers: Workers, last: int, run: RunDirectory | None = None) -> tuple[DCGAN, int]:
+def _restore(config: Config, workers: Workers, last: int, run: RunDirectory | None = None) -> tuple[DCGAN, int]:
     """The networks as they are at the chief's newest checkpoint, and the steps it had done; the chief gives its run."""
     with workers.strategy.scope():
         gan = DCGAN(config)
@@ -138,7 +138,7 @@ def _restored(config: Config, workers: Workers, last: int, run: RunDirectory | N
 
 
 def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, workers: Workers) -> Config:
-    """`--precision=auto` is what the run began with, or is found out now, by the chief."""
+    """Resolve `--precision=auto`: a continued run keeps its type; for a new run the chief measures which is faster."""
     if config.precision != "auto":
         return config
     names = get_args(Precision)
@@ -159,12 +159,12 @@ def _train_steps(
         StopRequest() as stop,
         Records(run.log_file, run.metrics_file, first) as records,
         Events(run.tensorboard, config, first) as events,
-        Progress(f"training {run.path.name}", last, "steps", initial=first) as shown,
+        Progress(f"training {run.path.name}", last, "steps", initial=first) as progress,
     ):
         data = batches(Batch(packed.training, packed.labels), config, first, last, workers.index, workers.count)
         past = read_metrics(run.metrics_file)
         quality, health = Quality(packed.training, past), Health(config, past)
-        log = StepLog(gan, run, per_epoch, records, events, quality, health, shown)
+        log = StepLog(gan, run, per_epoch, records, events, quality, health, progress)
         train_steps = compile_train_steps(gan)
         for step, done in calls(first, last, per_epoch, config):
             batch = stack_steps(data, done - step)
@@ -220,7 +220,7 @@ def _follow(
 
 
 def _milestones(config: Config, per_epoch: int) -> list[int]:
-    """Every so many steps something is looked at or kept."""
+    """Intervals, in steps, at which something is sampled, measured or saved."""
     every = (per_epoch, config.sample_every, config.evaluate_every, config.checkpoint_every, config.histogram_every)
     return [steps for steps in every if steps]
 

@@ -64,7 +64,7 @@ class Records:
             raise explain_write_error(error, Path(self._metrics.name)) from error
 
     def sync(self) -> None:
-        """Have both files on the disk, not only with the system: before a checkpoint that counts on them."""
+        """Sync both files to the disk, so that a checkpoint never refers to lines that are not there."""
         for file in (self._log, self._metrics):
             os.fsync(file.fileno())
 
@@ -75,7 +75,7 @@ def format_number(value: float) -> str:
 
 
 def _first_lines(path: Path, count: int | None = None) -> list[str]:
-    """The first `count` whole lines of a text file (None: all of them); the last one written may be half."""
+    """Return the first `count` complete lines of a text file (None: all); an incomplete last line is left out."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]

@@ -36,10 +36,10 @@ class StepLog:
         events: Events,
         quality: Quality,
         health: Health,
-        shown: Progress,
+        progress: Progress,
     ):
         self._gan, self._run, self._per_epoch = gan, run, per_epoch
-        self._records, self._events, self._shown = records, events, shown
+        self._records, self._events, self._progress = records, events, progress
         self._quality, self._health = quality, health
         self._waiting: list = []  # float32 [steps of a call, len(STEP_NAMES)]
         self._first = 0  # the first step of those
@@ -89,7 +89,7 @@ class StepLog:
         for sentence in self._health.look(step + 1, metrics | scores, self._quality.real_ms_ssim):
             say(sentence)
             self._events.add_text(step, "health", sentence)
-        self._shown.advance(
+        self._progress.advance(
             note=f"epoch {step // self._per_epoch + 1}/{config.epochs}, d_loss {metrics['d_loss']:.3f}, "
             f"g_loss {metrics['g_loss']:.3f}, {images_per_second:.0f} images/s"
         )

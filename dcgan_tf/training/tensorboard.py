@@ -84,7 +84,7 @@ class Events:
             tf.summary.image(name, image[None])
 
     def flush(self) -> None:
-        """Everything so far is in the file."""
+        """Write everything so far to the file."""
         with _sentences(self._folder):
             self._writer.flush()
 
@@ -96,14 +96,14 @@ def _sentences(folder: Path) -> Iterator[None]:
     except tf.errors.OpError as error:
         reason = error.message.splitlines()[0].rpartition("; ")[2]  # after the operation and the file
         raise UserError(
-            f"{folder}: TensorBoard events cannot be written ({reason}); put that right and run the same command again."
+            f"{folder}: TensorBoard events cannot be written ({reason}); correct this and run the same command again."
         ) from None
 
 
 def _cut(folder: Path, step: int) -> None:
     """Keep only what was written before `step`, so that a continued run does not draw its curves twice.
 
-    Each file is replaced by what is kept of it: killed in between, nothing is lost and nothing is there twice.
+    Each file is replaced atomically, so that a kill loses no event and duplicates none.
     """
     for path in sorted(folder.glob("events.out.tfevents.*")):
         if step == 0:

@@ -77,7 +77,7 @@ class Recipe(DCGAN):
         if parts.label_smoothing:
             if config.loss not in CROSS_ENTROPIES:
                 raise ValueError(f"label_smoothing: the loss {config.loss} has no labels")
-            self.loss = smoothed(self.loss, parts.label_smoothing)
+            self.loss = smooth(self.loss, parts.label_smoothing)
         if names := parts.augmentations():
             self.augmentation = Augmentation(DRAWS, lambda images, draws: diff_augment(images, draws, names))
         self.d_optimizer.learning_rate = parts.d_learning_rate or config.learning_rate
@@ -86,7 +86,7 @@ class Recipe(DCGAN):
     def _new_discriminator(self) -> Discriminator:
         plain = super()._new_discriminator()
         if self.parts.spectral:
-            _replace_layers(plain, spectrally_normalised(plain, batch_norm=self.parts.spectral == "with_bn"))
+            _replace_layers(plain, normalise_spectrally(plain, batch_norm=self.parts.spectral == "with_bn"))
         return plain
 
 
@@ -99,7 +99,7 @@ def _replace_layers(network: keras.Model, new: Iterable[layers.Layer]) -> None:
 # One-sided label smoothing.
 
 
-def smoothed(loss: LogitLoss, smoothing: float) -> LogitLoss:
+def smooth(loss: LogitLoss, smoothing: float) -> LogitLoss:
     """The cross-entropy `loss` with label 1 - smoothing for real images (Salimans et al. 2016, section 3.4).
 
     One-sided: with a positive label for generated images the best D would no longer be a function that is small
@@ -213,7 +213,7 @@ class SpectralDense(_Spectral, layers.Dense):
         return ops.add(ops.matmul(inputs, self.normalised_kernel(training)), self.bias)
 
 
-def spectrally_normalised(network: Discriminator, batch_norm: bool) -> Iterable[layers.Layer]:
+def normalise_spectrally(network: Discriminator, batch_norm: bool) -> Iterable[layers.Layer]:
     """The layers of a new discriminator, made spectrally normalised; initial weights and names are the same.
 
     Miyato et al. have no batch norm in D (it undoes the scaling); without it every convolution needs a bias.

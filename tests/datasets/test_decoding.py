@@ -127,7 +127,7 @@ def test_a_killed_packing_continues_and_gives_the_same_pack_as_an_undisturbed_on
             with contextlib.suppress(FileNotFoundError):
                 seen[path.name] = path.stat().st_mtime_ns
         time.sleep(0.002)
-    assert again.stdout.read().splitlines()[-1] == wanted
+    assert again.communicate()[0].splitlines()[-1] == wanted
     assert {name: seen[name] for name in kept} == kept
     left = sorted(path.name for path in cache.iterdir())
     assert len(left) == 2 and not any(name.startswith(".") for name in left)

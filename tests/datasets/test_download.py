@@ -489,5 +489,5 @@ def test_google_drive_without_room(google_drive, target, monkeypatch):
 
 def test_google_drive_without_gdown(target, monkeypatch):
     monkeypatch.setitem(sys.modules, "gdown", None)
-    with pytest.raises(UserError, match=re.escape('pip install "dcgan_tf[download]"')):
+    with pytest.raises(UserError, match=re.escape('pip install ".[download]"')):
         fetch_from_google_drive("abc", target)

@@ -6,6 +6,7 @@ from PIL import Image
 
 from dcgan_tf.datasets.images import BadImage, load
 from dcgan_tf.datasets.regions import Region, open_region
+from tests.images import open_image
 
 RNG = np.random.default_rng(0)
 
@@ -63,7 +64,7 @@ def test_only_the_part_of_the_hole_inside_the_region_is_filled():
 
 
 def test_transparency_is_stored_separately(tmp_path):
-    image = Image.open(picture(tmp_path / "a.png")).convert("RGBA")
+    image = open_image(picture(tmp_path / "a.png")).convert("RGBA")
     alpha = np.full((80, 100), 255, np.uint8)
     alpha[10:20, 30:50] = 0
     image.putalpha(Image.fromarray(alpha))

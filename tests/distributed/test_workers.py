@@ -32,7 +32,7 @@ def tf_config(cluster, job="worker", index=0):
     ],
 )
 def test_the_chief_is_the_first(cluster, job, index, place, addresses):
-    assert workers._of_tf_config(tf_config(cluster, job, index)) == (place, addresses)
+    assert workers._read_tf_config(tf_config(cluster, job, index)) == (place, addresses)
 
 
 @pytest.mark.parametrize(

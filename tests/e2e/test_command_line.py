@@ -103,6 +103,10 @@ REFUSED = [
     ("prepare", "--num_images=-1", "--num_images=-1"),
     ("prepare", "--loss=hinge", "loss"),  # a setting, but not of this command
     ("sample", "--num_images=0", "--num_images=0"),
+    ("sample", "--grid=2x3 --num_images=10", "--grid=2x3: that is 6 images, and --num_images=10"),
+    ("inpaint", "--benchmark --mask=left", "--benchmark: it uses all masks"),
+    ("inpaint", "--mask=left --mask_image=hole.png", "--mask=left: the hole is that of --mask_image"),
+    ("evaluate", "--run=r --real=. --fake=.", "--run=r: no run is read when both --real and --fake are given"),
     ("sample", "--num_images=ten", "--num_images=ten"),
     ("sample", "--grid=3", "--grid=3"),
     ("sample", "--seed=-1", "--seed=-1"),

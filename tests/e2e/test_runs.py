@@ -18,6 +18,7 @@ from PIL import Image
 
 from tests.e2e import commands
 from tests.e2e.conftest import STEPS
+from tests.images import open_image
 
 
 def the_one_line(end: subprocess.CompletedProcess) -> str:
@@ -87,8 +88,8 @@ def test_sampling_by_command(workshop, undisturbed):
     )  # fmt: skip
     assert (end.returncode, end.stderr) == (0, "")
     assert end.stdout.splitlines() == ["out/seed_2.png", "out/seed_2.gif"]
-    assert Image.open(workshop.path / "out/seed_2.png").size == (3 * 32, 2 * 32)
-    assert Image.open(workshop.path / "out/seed_2.gif").n_frames == 5
+    assert open_image(workshop.path / "out/seed_2.png").size == (3 * 32, 2 * 32)
+    assert open_image(workshop.path / "out/seed_2.gif").n_frames == 5
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +170,7 @@ def test_tensorboard_serves_the_sample_grids_as_pictures(ask, undisturbed):
         epoch, index = divmod(picture["step"], 50)
         query = dict(urllib.parse.parse_qsl(picture["query"]))
         served = Image.open(io.BytesIO(ask("plugin/images/individualImage", **query))).convert("RGB")
-        ours = Image.open(undisturbed[0] / f"samples/train_{epoch:02d}_{index:04d}.png")
+        ours = open_image(undisturbed[0] / f"samples/train_{epoch:02d}_{index:04d}.png")
         assert served.tobytes() == ours.tobytes()
 
 

@@ -204,20 +204,22 @@ def test_a_relativistic_loss_takes_both_sides():
 def test_an_extra_output_of_d_and_the_labels_reach_the_loss():
     gan = small(g_steps=1)
     gan.loss, gan.discriminator = WithLabelHead(), TwoHeads(gan.discriminator)
+    gan.d_optimizer = keras.optimizers.Adam(gan.config.learning_rate)
     labels = np.float32([[1, -2, 3, 4, 0, 0, 5, -6]])
     (metrics,) = make_steps(gan, [real_batches(gan.config, np.random.default_rng(0))], labels=[labels])
     assert metrics["d_label"] == pytest.approx(np.mean(labels**2), rel=1e-5)  # the new head says 0 degrees
     parts = metrics["d_loss_real"] + metrics["d_loss_fake"] + metrics["d_label"]
     assert metrics["d_loss"] == pytest.approx(parts, rel=1e-5)
+    assert abs(np.asarray(gan.discriminator.angle.kernel)).max() > 0  # the head is trained
 
 
 class TwoHeads:
     """A discriminator whose last logit feeds a second output, "angle"."""
 
     def __init__(self, plain):
-        self.plain, self.trainable_variables = plain, plain.trainable_variables
-        self.angle = keras.layers.Dense(1, kernel_initializer="zeros")
+        self.plain, self.angle = plain, keras.layers.Dense(1, kernel_initializer="zeros")
         self.angle.build((None, 1))
+        self.trainable_variables = plain.trainable_variables + self.angle.trainable_variables
 
     def __call__(self, x, training):
         logits = self.plain(x, training=training)

@@ -11,6 +11,7 @@ from dcgan_tf.inpainting import masks
 from dcgan_tf.inpainting.fill import inpaint
 from dcgan_tf.inpainting.options import InpaintOptions
 from tests.e2e.commands import make_images
+from tests.images import open_image
 
 QUICK = {"iterations": 3, "restarts": 2}
 
@@ -32,9 +33,9 @@ def test_images_of_the_runs_set_with_several_masks(trained, tmp_path, capsys):
     assert "| left | dcgan |" in table and "| random:0.3 | dcgan |" in table
     assert "images that it was trained on are completed" in capsys.readouterr().out  # this run held no images out
     assert len(list((tmp_path / "out/left").iterdir())) == 5
-    sheet = Image.open(tmp_path / "out/left.png")
+    sheet = open_image(tmp_path / "out/left.png")
     assert sheet.size == (4 * (128 + 4) - 4, 22 + 5 * (128 + 4) - 4)
-    assert Image.open(tmp_path / "out/random-0.3.gif").n_frames >= 2
+    assert open_image(tmp_path / "out/random-0.3.gif").n_frames >= 2
 
 
 def test_the_scores_in_the_file_are_of_the_pictures_written(trained, tmp_path):
@@ -53,7 +54,7 @@ def test_the_scores_in_the_file_are_of_the_pictures_written(trained, tmp_path):
 def test_a_picture_of_another_size_keeps_all_pixels_outside_the_hole(trained, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     make_images(tmp_path / "more", 1)
-    big = Image.open(tmp_path / "more/000.jpg").resize((120, 90))
+    big = open_image(tmp_path / "more/000.jpg").resize((120, 90))
     big.save(tmp_path / "mine/big.png")
     big.convert("L").save(tmp_path / "mine/grey.png")
     (tmp_path / "mine/notes.txt").write_text("not a picture")

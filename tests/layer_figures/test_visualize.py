@@ -13,6 +13,7 @@ from dcgan_tf.gan import inspection
 from dcgan_tf.layer_figures import activation_grid, article_grid, article_style, inputs
 from dcgan_tf.layer_figures.options import LayerOptions
 from dcgan_tf.layer_figures.visualize import visualize
+from tests.images import open_image
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +66,14 @@ def sorted_images(gan) -> np.ndarray:
 def test_the_figure_over_training_has_a_frame_for_the_start_and_every_checkpoint(modern, trained):
     checkpoints = len(list((trained / "checkpoints").glob("*.npz")))
     assert checkpoints == 4
-    assert Image.open(modern["g_h2_over_training.gif"]).n_frames == 1 + checkpoints
+    assert open_image(modern["g_h2_over_training.gif"]).n_frames == 1 + checkpoints
     report = modern["report.html"].read_text()
     for step in (4, 6, 8, 12):
         assert json.dumps(f"step {step}") in report
 
 
 def test_the_walk_returns_to_its_start(modern):
-    gif = Image.open(modern["g_h2_walk.gif"])
+    gif = open_image(modern["g_h2_walk.gif"])
     assert gif.n_frames == 36  # three legs of twelve steps
 
 
@@ -83,7 +84,7 @@ def test_tensorboard_gets_the_same_figures(modern):
     events.Reload()
     assert set(events.Tags()["tensors"]) == {name[:-4] for name in modern if name.endswith(".png")}
     width, height, png = events.Tensors("g_h1")[0].tensor_proto.string_val
-    assert (int(width), int(height)) == Image.open(modern["g_h1.png"]).size and png[1:4] == b"PNG"
+    assert (int(width), int(height)) == open_image(modern["g_h1.png"]).size and png[1:4] == b"PNG"
 
 
 @pytest.mark.parametrize("stage, suffix", [("before_bn", ""), ("after_bn", "_bn"), ("activation", "_relu")])
@@ -104,7 +105,7 @@ def test_the_requested_maps_are_explained(trained, tmp_path):
     heights = []
     for maps in ("3", "3,0", "3, 0, 1"):
         visualize(LayerOptions(run=str(trained), layers="d/h0,g/h2", maps=maps, output=str(tmp_path)))
-        heights.append([Image.open(tmp_path / f).height for f in ("d_h0_reasons.png", "g_h2_switched_off.png")])
+        heights.append([open_image(tmp_path / f).height for f in ("d_h0_reasons.png", "g_h2_switched_off.png")])
     rows = np.diff(heights, axis=0)
     assert np.all(rows > 32) and np.all(rows[0] == rows[1])
 

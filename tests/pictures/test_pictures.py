@@ -13,6 +13,7 @@ from dcgan_tf.gan.latents import linear, spherical, walk
 from dcgan_tf.pictures.animation import quantize, save_gif
 from dcgan_tf.pictures.curves import moving_average, save_loss_curves
 from dcgan_tf.pictures.grids import make_grid, save_contact_sheet, save_png
+from tests.images import open_image
 
 
 def noise(n, height=5, width=7, channels=3):
@@ -106,7 +107,7 @@ class TestGif:
 
     def test_a_single_frame(self, tmp_path):
         save_gif(tmp_path / "a.gif", noise(1, 20, 30))
-        assert Image.open(tmp_path / "a.gif").size == (30, 20)
+        assert open_image(tmp_path / "a.gif").size == (30, 20)
 
     @pytest.mark.parametrize("channels", [1, 3])
     def test_the_file_holds_the_quantized_frames_and_is_as_small_as_one_of_palette_images(self, tmp_path, channels):
@@ -167,7 +168,7 @@ class TestCurves:
     @pytest.mark.parametrize("values", [[1.0, 1.0], [0.5, 3e30], [-4.0, -4.0]])
     def test_two_steps_and_extreme_ranges(self, tmp_path, values):
         save_loss_curves(tmp_path / "c.png", np.arange(2), {"D": np.array(values), "G": np.array(values)}, 5, "t")
-        assert Image.open(tmp_path / "c.png").size == (990, 495)
+        assert open_image(tmp_path / "c.png").size == (990, 495)
 
 
 class TestLatents:

@@ -10,6 +10,7 @@ import dcgan_tf
 from dcgan_tf.errors import UserError
 from dcgan_tf.sampling.draw import draw
 from dcgan_tf.sampling.options import SampleOptions
+from tests.images import open_image
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_singly_writes_a_file_for_each_image(drawn, gan):
 def test_singly_with_a_gif_writes_both(drawn):
     paths = drawn(num_images=3, singly=True, gif=True)
     assert [p.suffix for p in paths] == [".png"] * 3 + [".gif"]
-    assert Image.open(paths[-1]).n_frames == 3
+    assert open_image(paths[-1]).n_frames == 3
 
 
 def test_interpolation_goes_from_image_to_image(drawn, gan):

@@ -14,6 +14,7 @@ from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.errors import UserError
 from dcgan_tf.training import checkpoints, loop
 from tests.e2e.commands import checkpoint_arrays, make_images, same_arrays
+from tests.images import open_image
 
 
 def final(run, step) -> dict[str, np.ndarray]:
@@ -217,14 +218,13 @@ def test_a_path_below_a_file_is_refused(tiny_config, tmp_path):
 
 
 def test_the_pictures_of_a_run(trained):
-    from PIL import Image
 
     names = {p.name for p in (trained / "samples").iterdir()}
     assert names == {"train_00_0000.png", "train_00_0005.png", "train_01_0005.png"}
     for name in names:
-        assert Image.open(trained / "samples" / name).size == (3 * 32, 2 * 32)
-    assert Image.open(trained / "progress.gif").n_frames == 3
-    assert Image.open(trained / "losses.png").width > 500
+        assert open_image(trained / "samples" / name).size == (3 * 32, 2 * 32)
+    assert open_image(trained / "progress.gif").n_frames == 3
+    assert open_image(trained / "losses.png").width > 500
 
 
 def test_the_sample_grid_is_of_the_averaged_generator_and_a_fixed_z(trained, tiny_config):

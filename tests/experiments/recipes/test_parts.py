@@ -110,7 +110,7 @@ def test_a_gradient_penalty_goes_with_the_other_parts():
 
 def test_smoothed_loss_is_cross_entropy_with_the_label_nine_tenths():
     x = np.linspace(-12, 12, 25)[:, None]
-    plain, loss = LOSSES["non_saturating"], parts.smoothed(LOSSES["non_saturating"], 0.1)
+    plain, loss = LOSSES["non_saturating"], parts.smooth(LOSSES["non_saturating"], 0.1)
     logits = np.float32(x)
     assert float(loss.real(logits)) == pytest.approx(-np.mean(0.9 * log_expit(x) + 0.1 * log_expit(-x)), rel=1e-6)
     assert float(loss.fake(logits)) == float(plain.fake(logits))
@@ -118,7 +118,7 @@ def test_smoothed_loss_is_cross_entropy_with_the_label_nine_tenths():
 
 
 def test_smoothed_loss_is_least_where_d_says_nine_tenths():
-    loss = parts.smoothed(LOSSES["non_saturating"], 0.1)
+    loss = parts.smooth(LOSSES["non_saturating"], 0.1)
     logit = tf.constant([[np.log(0.9 / 0.1)]], tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(logit)
