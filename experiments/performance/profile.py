@@ -123,9 +123,12 @@ def profile_operations(config) -> collections.Counter:
 def main() -> None:
     """Print both tables."""
     from dcgan_tf.backend import tf
+    from dcgan_tf.gan.precision import fastest_precision
 
     tf.config.threading.set_inter_op_parallelism_threads(1)
     config = cli.read_config()
+    if config.precision == "auto":
+        config = dataclasses.replace(config, precision=fastest_precision())
     print(f"{config.precision}, batch {config.batch_size}; milliseconds, plain -> ours\n")
     print("\n".join(layer_table(config)))
     by_form = {form: profile_operations(dataclasses.replace(config, kernels=form)) for form in ("plain", "auto")}
