@@ -59,6 +59,13 @@ class Config(Settings):
     max_steps: int = setting(
         0, "stop after this many steps in total; 0: no limit besides epochs", at_least=0, learned=False
     )
+    minutes: float = setting(
+        0.0,
+        "train for this many minutes of steps, instead of epochs; how many steps these are is measured when the run "
+        "begins; pictures and measurements of quality take their time besides; 0: epochs",
+        at_least=0,
+        learned=False,
+    )
     d_steps: int = setting(1, "discriminator updates per step, each with its own batch and z", at_least=1, at_most=100)
     g_steps: int = setting(2, "generator updates per step (the article: 2)", at_least=1, at_most=100)
     loss: LossName = setting("non_saturating", "GAN loss")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from dcgan_tf.backend import tf
 from dcgan_tf.batch import Batch
-from dcgan_tf.config import Config, Precision
+from dcgan_tf.config import Config
 from dcgan_tf.console import Progress, python_command, say
 from dcgan_tf.datasets.batching import batches, stack_steps, steps_per_epoch
 from dcgan_tf.datasets.packing import Packed, open_packed
@@ -22,11 +20,11 @@ from dcgan_tf.distributed.replicas import compile_train_steps
 from dcgan_tf.distributed.workers import Workers
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
-from dcgan_tf.gan.precision import fastest_precision
 from dcgan_tf.pictures.grids import make_grid
 from dcgan_tf.signals import StopRequest
 from dcgan_tf.training import checkpoints, gallery, loading
 from dcgan_tf.training.health import Health
+from dcgan_tf.training.measured_settings import settle_precision, settle_steps
 from dcgan_tf.training.metrics_log import Records, read_metrics
 from dcgan_tf.training.quality import Quality
 from dcgan_tf.training.run_directory import RunDirectory, open_for_training
@@ -95,10 +93,11 @@ def train(config: Config, run_dir: str | Path | None = None, fresh: bool = False
 
 
 def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
-    config = _with_settled_precision(config, RunDirectory(path), fresh, workers)
+    config = settle_precision(config, RunDirectory(path), fresh, workers)
     packed = open_packed(config)
     say(f"{packed.summary()}; on {workers.summary()}.")
     per_epoch = steps_per_epoch(len(packed.training), config, len(packed.held_out))
+    config = settle_steps(config, per_epoch, RunDirectory(path), fresh, workers)
     last_step = config.epochs * per_epoch
     if config.max_steps > last_step:
         more = f"more with --epochs={-(-config.max_steps // per_epoch)}"
@@ -135,19 +134,6 @@ def _restore(config: Config, workers: Workers, last: int, run: RunDirectory | No
     if step:
         workers.copy_from_chief(list(checkpoints.variables(gan).values()))
     return gan, step
-
-
-def _with_settled_precision(config: Config, run: RunDirectory, fresh: bool, workers: Workers) -> Config:
-    """Resolve `--precision=auto`: a continued run keeps its type; for a new run the chief measures which is faster."""
-    if config.precision != "auto":
-        return config
-    names = get_args(Precision)
-    goes_on = workers.is_chief and run.config_file.exists() and not fresh
-    found_out = workers.is_chief and not goes_on
-    precision = run.config().precision if goes_on else fastest_precision() if found_out else "float32"
-    precision = names[workers.gather_numbers(names.index(precision))[0]]
-    say(f"--precision=auto: {precision}{', the faster one here' if found_out else ''}.")
-    return dataclasses.replace(config, precision=precision)
 
 
 def _train_steps(

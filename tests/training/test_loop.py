@@ -12,7 +12,7 @@ import pytest
 import dcgan_tf
 from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.errors import UserError
-from dcgan_tf.training import checkpoints, loop
+from dcgan_tf.training import checkpoints, loop, measured_settings
 from tests.e2e.commands import checkpoint_arrays, make_images, same_arrays
 from tests.images import open_image
 
@@ -116,15 +116,37 @@ def test_calls_cover_every_step_once_and_end_at_milestones(tiny_config, first, p
 
 def test_auto_precision_is_found_out_once_and_kept(tiny_config, tmp_path, monkeypatch, capsys):
     config = dataclasses.replace(tiny_config, precision="auto", max_steps=2)
-    monkeypatch.setattr(loop, "fastest_precision", lambda: "bfloat16")
+    monkeypatch.setattr(measured_settings, "fastest_precision", lambda: "bfloat16")
     run = dcgan_tf.train(config, tmp_path / "run").directory
     assert run.config().precision == "bfloat16" == dcgan_tf.load(run.path).config.precision
     assert "--precision=auto: bfloat16, the faster one here." in capsys.readouterr().out
     # Another machine, or a trial that went otherwise, must not change what the run computes in.
-    monkeypatch.setattr(loop, "fastest_precision", lambda: "float32")
+    monkeypatch.setattr(measured_settings, "fastest_precision", lambda: "float32")
     assert dcgan_tf.train(dataclasses.replace(config, max_steps=3), run.path).step == 3
     assert run.config().precision == "bfloat16"
     assert dcgan_tf.train(config, run.path, fresh=True).directory.config().precision == "float32"
+
+
+def test_minutes_are_counted_in_steps_once(tiny_config, tmp_path, monkeypatch, capsys):
+    config = dataclasses.replace(tiny_config, minutes=0.5, max_steps=0, epochs=1)
+    monkeypatch.setattr(measured_settings, "time_step", lambda config, workers: 4.0)
+    run = dcgan_tf.train(config, tmp_path / "run")
+    assert "--minutes=0.5: 8 steps of 4000 ms." in capsys.readouterr().out
+    assert (run.step, run.last_step) == (8, 8)  # 0.5 * 60 / 4, to the even number; more than the one epoch of 6
+    kept = run.directory.config()
+    assert (kept.minutes, kept.max_steps, kept.epochs) == (0.5, 8, 2)
+    # A busier machine does not change the length of the run; more minutes give steps in proportion.
+    monkeypatch.setattr(measured_settings, "time_step", None)
+    assert dcgan_tf.train(config, run.directory.path).last_step == 8
+    assert dcgan_tf.train(dataclasses.replace(config, minutes=0.75), run.directory.path).last_step == 12
+    assert dcgan_tf.train(dataclasses.replace(config, max_steps=3), tmp_path / "given").last_step == 3
+
+
+def test_the_step_is_timed_as_the_run_will_make_it(tiny_config, monkeypatch):
+    workers = loop.workers_lib.choose_workers(tiny_config)
+    clock = iter(np.cumsum([0, 90, 0, 50, *[0, 2, 0, 3, 0, 100] * 99]).tolist())
+    monkeypatch.setattr(measured_settings.time, "perf_counter", lambda: next(clock))
+    assert measured_settings.time_step(tiny_config, workers) == 3.0  # the median; neither of the first two
 
 
 def test_a_finished_run_is_left_as_it_is(tiny_config, trained, run_copy, capsys):
