@@ -70,7 +70,7 @@ def test_one_worker_waits_for_nobody(capsys, monkeypatch):
 
 def test_the_chief_names_who_did_not_come(addresses):
     chief = Waiting(0, addresses, patience=2)
-    Waiting(1, addresses, patience=2)
+    Waiting(1, addresses, patience=4)  # it must not give up first
     assert f"worker 2 ({addresses[2]}) did not connect in time" in chief.ended()
 
 
