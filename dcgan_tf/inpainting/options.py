@@ -51,9 +51,9 @@ class InpaintOptions(SearchOptions, RunOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.benchmark and (self.mask != "centre" or self.mask_image):
+        if self.benchmark and (self.mask != type(self).mask or self.mask_image):
             raise UserError("--benchmark: it uses all masks; leave out --mask and --mask_image.")
-        if self.mask_image and self.mask != "centre":
+        if self.mask_image and self.mask != type(self).mask:
             raise UserError(f"--mask={self.mask}: the hole is that of --mask_image; leave one of the two out.")
         for name in self.mask_names:
             if name not in ("alpha", "image"):

@@ -32,7 +32,7 @@ class SampleOptions(RunOptions):
         super().__post_init__()
         if self.grid:
             rows, columns = parse_grid(self.grid, "--grid")
-            if self.num_images not in (64, rows * columns):
+            if self.num_images not in (type(self).num_images, rows * columns):
                 raise UserError(
                     f"--grid={self.grid}: that is {rows * columns} images, and --num_images={self.num_images}."
                 )

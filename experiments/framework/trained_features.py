@@ -1,9 +1,9 @@
 """Features of a trained network, which judge generated images independently of the package's metrics.
 
-The network is the MobileNet v2 (Sandler et al. 2018) in the npm package nsfwjs (`npm install nsfwjs`, MIT licence), the
-only trained network that package registries offer. Its last blocks were trained anew for other classes. The features
-here are those of block 10, the deepest that kept the weights from ImageNet, averaged over the image. Distances have
-another scale than FID and compare only with each other, at one number of images.
+The network is the MobileNet v2 (Sandler et al. 2018) in the npm package nsfwjs (`npm install nsfwjs`, MIT licence). Its
+last blocks were trained again for other classes. The features here are those of block 10, the deepest that kept the
+weights from ImageNet, averaged over the image. Distances have another scale than FID and compare only with each other,
+at one number of images.
 """
 
 from __future__ import annotations
@@ -80,9 +80,7 @@ class TrainedFeatures:
         self._network = keras.Model(whole.input, whole.get_layer(LAYER).output)
         for layer in self._network.layers:
             for variable in layer.weights:
-                name = (
-                    variable.name.replace("kernel", "depthwise_kernel") if "depthwise" in layer.name else variable.name
-                )
+                name = "depthwise_kernel" if isinstance(layer, keras.layers.DepthwiseConv2D) else variable.name
                 try:
                     variable.assign(weights[f"{layer.name}/{name}"])
                 except (KeyError, ValueError):
