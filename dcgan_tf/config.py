@@ -48,6 +48,12 @@ class Config(Settings):
     latent: Literal["normal", "uniform"] = setting("normal", "distribution of z: normal N(0, 1) or uniform U[-1, 1]")
     g_width: int = setting(64, "maps in the generator's last hidden layer", at_least=1, at_most=1024)
     d_width: int = setting(64, "maps in the discriminator's first layer", at_least=1, at_most=1024)
+    d_kernel: int = setting(
+        5,
+        "side of the kernels of the discriminator's convolutions, pixels; smaller ones are faster",
+        at_least=2,
+        at_most=6,
+    )
     upsampling: Literal["transposed", "resize"] = setting(
         "transposed",
         "how the generator doubles maps: 5x5 transposed convolutions, or 3x3 resize-convolutions (no checkerboard)",
@@ -76,6 +82,13 @@ class Config(Settings):
     )
     flip: Switch = setting("off", "mirror half of the real images, chosen anew at each step; for faces, not for roads")
     learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
+    decay: float = setting(
+        0.0,
+        "share of the training, at its end, over which the learning rate falls linearly to zero; 0: it is constant. "
+        "The last step of such a run is fixed when it begins",
+        at_least=0,
+        at_most=1,
+    )
     beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
     ema: float = setting(
@@ -158,7 +171,10 @@ class Config(Settings):
 
     def learned(self) -> dict[str, Any]:
         """The settings that the weights after step t depend on, by name."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata["learned"]}
+        names = [f.name for f in dataclasses.fields(self) if f.metadata["learned"]]
+        if self.decay:  # the rate at step t depends on where the last step is
+            names.append("max_steps")
+        return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

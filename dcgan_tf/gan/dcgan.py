@@ -12,7 +12,7 @@ from dcgan_tf.gan import inspection, kernels
 from dcgan_tf.gan.augment import AUGMENTATIONS
 from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
-from dcgan_tf.gan.optimizers import Adam
+from dcgan_tf.gan.optimizers import Adam, FallingRate
 from dcgan_tf.gan.precision import fastest_precision
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -61,7 +61,8 @@ class DCGAN:
             latent = network is not self.discriminator
             shape = (config.latent_dim,) if latent else (config.image_size, config.image_size, config.channels)
             network(np.zeros((1, *shape), "float32"))
-        self.g_optimizer, self.d_optimizer = self._new_optimizer(), self._new_optimizer()
+        self.g_optimizer = self._new_optimizer(config.g_steps)
+        self.d_optimizer = self._new_optimizer(config.d_steps)
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
 
@@ -72,12 +73,13 @@ class DCGAN:
 
     def _new_discriminator(self) -> Discriminator:
         c = self.config
-        return Discriminator(c.image_size, c.channels, c.d_width, c.initializer, c.seed, **self._layers)
+        return Discriminator(c.image_size, c.channels, c.d_width, c.initializer, c.seed, c.d_kernel, **self._layers)
 
-    def _new_optimizer(self) -> keras.optimizers.Optimizer:
+    def _new_optimizer(self, updates_per_step: int) -> keras.optimizers.Optimizer:
         c = self.config
         adam = keras.optimizers.Adam if c.kernels == "plain" and self.replicas == 1 else Adam
-        return adam(c.learning_rate, beta_1=c.beta1, beta_2=c.beta2, epsilon=1e-8)
+        rate = FallingRate(c.learning_rate, c.max_steps * updates_per_step, c.decay) if c.decay else c.learning_rate
+        return adam(rate, beta_1=c.beta1, beta_2=c.beta2, epsilon=1e-8)
 
     def networks(self) -> dict[str, keras.Model]:
         """The networks that there are, by name."""

@@ -180,7 +180,7 @@ class Generator(_Network):
 
 @keras.saving.register_keras_serializable("dcgan_tf")
 class Discriminator(_Network):
-    """Image -> logit: 5x5 stride-2 convolutions down to 4x4, then Dense 1.
+    """Image -> logit: 5x5 stride-2 convolutions (or of another side, `kernel`) down to 4x4, then Dense 1.
 
     At 64 px and width 64: 32x32x64, 16x16x128, 8x8x256, 4x4x512; LeakyReLU 0.2 after each, batch norm in all
     but the first. Layers: h0.. (convolutions), hK_bn, hK_lrelu, and the last hK (dense).
@@ -195,11 +195,12 @@ class Discriminator(_Network):
         width=64,
         initializer="article",
         seed=0,
+        kernel=KERNEL,
         layer_set=KERAS,
         name="d",
         **kwargs,
     ):
-        settings = {"image_size": image_size, "channels": channels, "width": width}
+        settings = {"image_size": image_size, "channels": channels, "width": width, "kernel": kernel}
         super().__init__(settings | {"initializer": initializer, "seed": seed}, name=name, **kwargs)
         levels = _levels(image_size)
         policy = self.dtype_policy
@@ -210,11 +211,11 @@ class Discriminator(_Network):
 
         sequence, maps = [], channels
         for k in range(levels):
-            fan_in, maps = maps * KERNEL**2, _maps(width, k)
+            fan_in, maps = maps * kernel**2, _maps(width, k)
             sequence.append(
                 layer_set.conv(
                     maps,
-                    KERNEL,
+                    kernel,
                     strides=2,
                     padding="same",
                     use_bias=k == 0,

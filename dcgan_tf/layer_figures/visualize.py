@@ -201,9 +201,10 @@ class _Figures:
     def draw_filters(self, layer: str) -> None:
         """Draw the kernels of a layer next to the pixels: D's first or G's last."""
         network = self.gan.discriminator if layer.startswith("d/") else self.gan.generator_for()
-        # [5, 5, out, in] of a transposed convolution and [5, 5, in, out] of a convolution: the pixels' axis is third.
+        # [k, k, out, in] of a transposed convolution and [k, k, in, out] of a convolution: the pixels' axis is third.
         kernel = network.get_layer(layer[2:]).kernel.numpy()
-        label = f"{layer}: {kernel.shape[3]} filters of 5x5, each scaled by its own largest weight; grey is 0"
+        rows, columns, _, count = kernel.shape
+        label = f"{layer}: {count} filters of {rows}x{columns}, each scaled by its own largest weight; grey is 0"
         save_strip(self.add_file(f"filters_{_file_name(layer)}.png"), [filter_grid(kernel)], [label])
 
     def draw_over_checkpoints(self, layer: str) -> None:

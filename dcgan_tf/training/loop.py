@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,6 +105,8 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
         say(f"{config.epochs} epochs are {last_step:,} steps, fewer than --max_steps={config.max_steps}; {more}.")
     elif config.max_steps:
         last_step = config.max_steps
+    if config.decay:
+        config = dataclasses.replace(config, max_steps=last_step)
     data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
 
     workers.check_same(config, data)

@@ -66,7 +66,7 @@ def settle_steps(config: Config, per_epoch: int, run: RunDirectory, fresh: bool,
 def time_step(config: Config, workers: Workers) -> float:
     """Time steps of new networks on random images: median seconds of one."""
     with workers.strategy.scope():
-        gan = DCGAN(config)
+        gan = DCGAN(dataclasses.replace(config, decay=0.0))  # which needs the number of steps
     train_steps = compile_train_steps(gan)
     shape = (config.d_steps, config.batch_size // workers.count)
     images = (*shape, config.image_size, config.image_size, config.channels)

@@ -41,13 +41,14 @@ def generator_layers(config: Config, exact: bool) -> list[float]:
     """Forward FLOP of G's layers: the dense one, then the transposed convolutions from small to large."""
     sizes = _convolutions(config, config.g_width)[::-1]
     dense = 2 * config.batch_size * config.latent_dim * 16 * sizes[0][2]
-    return [dense, *(_flop(config.batch_size, *size, exact) for size in sizes)]
+    return [dense, *(_flop(config.batch_size, *size, KERNEL, exact) for size in sizes)]
 
 
 def discriminator_layers(config: Config, exact: bool) -> list[float]:
     """Forward FLOP of D's layers: the convolutions from large to small, then the dense one."""
     sizes = _convolutions(config, config.d_width)
-    return [*(_flop(config.batch_size, *size, exact) for size in sizes), 2 * config.batch_size * 16 * sizes[-1][2]]
+    convolutions = [_flop(config.batch_size, *size, config.d_kernel, exact) for size in sizes]
+    return [*convolutions, 2 * config.batch_size * 16 * sizes[-1][2]]
 
 
 def _convolutions(config: Config, width: int) -> list[tuple[int, int, int]]:
@@ -60,8 +61,8 @@ def _convolutions(config: Config, width: int) -> list[tuple[int, int, int]]:
     return sizes
 
 
-def _flop(batch: int, side: int, maps: int, deeper: int, exact: bool) -> float:
-    before = (KERNEL - 2) // 2
-    inside = sum(0 <= 2 * p - before + tap < side for p in range(side // 2) for tap in range(KERNEL))
-    taps = inside**2 if exact else (side // 2 * KERNEL) ** 2
+def _flop(batch: int, side: int, maps: int, deeper: int, kernel: int, exact: bool) -> float:
+    before = (kernel - 2) // 2
+    inside = sum(0 <= 2 * p - before + tap < side for p in range(side // 2) for tap in range(kernel))
+    taps = inside**2 if exact else (side // 2 * kernel) ** 2
     return 2.0 * batch * taps * maps * deeper

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 
 import numpy as np
 
 from dcgan_tf.backend import keras, tf
 from dcgan_tf.config import Config
+from dcgan_tf.files import replacing
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.models import to_float
 
@@ -150,6 +152,25 @@ class TorchDCGAN:
             self.g_optimizer.step()
         self.discriminator.requires_grad_(True)
         return {"d_loss": d_loss.item(), "g_loss": g_loss.item()}
+
+    def save(self, path: Path) -> None:
+        """Write all that changes while it trains, the state of PyTorch's random numbers included."""
+        with replacing(path) as temporary:
+            _torch().save(
+                {name: part.state_dict() for name, part in self._parts()} | {"random": _torch().get_rng_state()},
+                temporary,
+            )
+
+    def restore(self, path: Path) -> None:
+        """Read what `save` wrote."""
+        states = _torch().load(path, weights_only=True)
+        for name, part in self._parts():
+            part.load_state_dict(states[name])
+        _torch().set_rng_state(states["random"])
+
+    def _parts(self):
+        names = ("generator", "discriminator", "g_optimizer", "d_optimizer")
+        return [(name, getattr(self, name)) for name in names]
 
     def generate(self, n: int, seed: int) -> np.ndarray:
         """Generate images in inference mode: uint8 [n, H, W, C]."""

@@ -80,8 +80,10 @@ class Recipe(DCGAN):
             self.loss = smooth(self.loss, parts.label_smoothing)
         if names := parts.augmentations():
             self.augmentation = Augmentation(DRAWS, lambda images, draws: diff_augment(images, draws, names))
-        self.d_optimizer.learning_rate = parts.d_learning_rate or config.learning_rate
-        self.g_optimizer.learning_rate = parts.g_learning_rate or config.learning_rate
+        if parts.d_learning_rate:
+            self.d_optimizer.learning_rate = parts.d_learning_rate
+        if parts.g_learning_rate:
+            self.g_optimizer.learning_rate = parts.g_learning_rate
 
     def _new_discriminator(self) -> Discriminator:
         plain = super()._new_discriminator()

@@ -52,6 +52,15 @@ def test_discriminator_has_the_articles_layers(discriminator):
     assert discriminator.count_params() == weights + 64 + 1 + 4 * (128 + 256 + 512)
 
 
+@pytest.mark.parametrize("side", [3, 4])
+def test_the_discriminators_kernels_can_be_smaller(side):
+    network = built(Discriminator(32, 3, 4, kernel=side), 32, 32, 3)
+    shapes = [v.shape for v in network.variables if v.name == "kernel"]
+    assert shapes == [(side, side, 3, 4), (side, side, 4, 8), (side, side, 8, 16), (4 * 4 * 16, 1)]
+    again = Discriminator.from_config(network.get_config())
+    assert built(again, 32, 32, 3).count_params() == network.count_params()
+
+
 @pytest.mark.parametrize("size, maps", [(32, [4, 2, 1]), (64, [8, 4, 2, 1]), (128, [8, 8, 4, 2, 1])])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_layer_doubles_or_halves_the_size(size, maps, channels):

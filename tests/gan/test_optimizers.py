@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dcgan_tf.backend import keras, tf
-from dcgan_tf.gan.optimizers import Adam
+from dcgan_tf.gan.optimizers import Adam, FallingRate
 
 # The decays are short and epsilon is large, so that bias correction and epsilon weigh within a few steps.
 SETTINGS = {"learning_rate": 0.01, "beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-2}
@@ -135,3 +135,26 @@ def test_two_mirrored_devices_each_step_by_the_averaged_gradients_once():
     assert done.returncode == 0, done.stderr[-2000:]
     for weights in json.loads(done.stdout.splitlines()[-1]):
         agree(weights, formula(starts(), 3, *SETTINGS.values())[0])
+
+
+def test_the_rate_falls_linearly_at_the_end():
+    rate = FallingRate(0.8, updates=10, share=0.4)
+    found = [float(rate(update)) for update in range(12)]
+    assert found == pytest.approx([0.8] * 7 + [0.6, 0.4, 0.2, 0.0, 0.0], abs=1e-6)
+    again = FallingRate.from_config(rate.get_config())
+    assert float(again(8)) == float(rate(8))
+    with pytest.raises(ValueError, match="max_steps"):
+        FallingRate(0.8, updates=0, share=0.4)
+
+
+def test_adam_takes_the_rate_of_its_own_updates():
+    weights = [keras.Variable(w, name=f"w{i}") for i, w in enumerate(starts())]
+    scheduled = Adam(**SETTINGS | {"learning_rate": FallingRate(0.01, updates=4, share=0.5)})
+    plain, others = new(Adam)
+    scheduled.build(weights)
+    for step, rate in enumerate([0.01, 0.01, 0.01, 0.005]):
+        plain.learning_rate = rate
+        advance(scheduled, weights, [step])
+        advance(plain, others, [step])
+    for a, b in zip(weights, others):
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)

@@ -149,6 +149,29 @@ def test_the_step_is_timed_as_the_run_will_make_it(tiny_config, monkeypatch):
     assert measured_settings.time_step(tiny_config, workers) == 3.0  # the median; neither of the first two
 
 
+def test_with_a_falling_rate_the_last_step_is_part_of_the_recipe(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, decay=0.5, max_steps=8, ema=0.0)
+    straight = dcgan_tf.train(config, tmp_path / "straight")
+    for optimizer, updates in ((straight.gan.d_optimizer, 8), (straight.gan.g_optimizer, 8 * config.g_steps)):
+        assert int(optimizer.iterations) == updates
+        for done, share in ((updates // 2, 1.0), (updates * 3 // 4, 0.5), (updates, 0.0)):
+            optimizer.iterations.assign(done)
+            assert float(optimizer.learning_rate) == pytest.approx(config.learning_rate * share)
+    # Continued from the middle, it ends with the same weights; to another end it cannot be continued.
+    folder = tmp_path / "continued"
+    dcgan_tf.train(config, folder)
+    for saved in checkpoints.saved_steps(folder / "checkpoints"):
+        if saved > 6:
+            (folder / f"checkpoints/step-{saved:08d}.npz").unlink()
+    again = dcgan_tf.train(config, folder)
+    for a, b in zip(checkpoints.variables(straight.gan).values(), checkpoints.variables(again.gan).values()):
+        assert np.array_equal(a.numpy(), b.numpy())
+    with pytest.raises(dcgan_tf.UserError, match=r"max_steps \(8 there, 12 here\)"):
+        dcgan_tf.train(dataclasses.replace(config, max_steps=12), folder)
+    whole_epochs = dcgan_tf.train(dataclasses.replace(config, max_steps=0, epochs=1), tmp_path / "epoch")
+    assert whole_epochs.directory.config().max_steps == whole_epochs.last_step == 6
+
+
 def test_a_finished_run_is_left_as_it_is(tiny_config, trained, run_copy, capsys):
     run = dcgan_tf.train(tiny_config, run_copy)
     assert (run.step, run.last_step) == (12, 12)
