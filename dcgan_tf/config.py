@@ -46,8 +46,15 @@ class Config(Settings):
 
     latent_dim: int = setting(100, "length of the latent vector z", at_least=1, at_most=4096)
     latent: Literal["normal", "uniform"] = setting("normal", "distribution of z: normal N(0, 1) or uniform U[-1, 1]")
-    g_width: int = setting(64, "maps in the generator's last hidden layer", at_least=1, at_most=1024)
-    d_width: int = setting(64, "maps in the discriminator's first layer", at_least=1, at_most=1024)
+    g_width: int = setting(
+        64,
+        "maps in the generator's last hidden layer; 0: 16, 32 or 64, by the number of steps",
+        at_least=0,
+        at_most=1024,
+    )
+    d_width: int = setting(
+        64, "maps in the discriminator's first layer; 0: as for the generator", at_least=0, at_most=1024
+    )
     d_kernel: int = setting(
         5,
         "side of the kernels of the discriminator's convolutions, pixels; smaller ones are faster",

@@ -14,6 +14,7 @@ from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
 from dcgan_tf.gan.optimizers import Adam, FallingRate
 from dcgan_tf.gan.precision import fastest_precision
+from dcgan_tf.gan.widths import choose_width, set_width
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -25,7 +26,7 @@ class DCGAN:
     `tf.distribute` strategy has a copy on each replica.
 
     Attributes:
-      config: its settings, `precision="auto"` resolved.
+      config: its settings, `precision="auto"` and widths of 0 resolved.
       generator, discriminator: the networks.
       ema_generator: the generator with averaged weights, or None.
       loss: what they minimise.
@@ -44,6 +45,7 @@ class DCGAN:
         """
         if config.precision == "auto":
             config = dataclasses.replace(config, precision=fastest_precision())
+        config = set_width(config, choose_width(config.max_steps))
         self.config = config
         self.loss = LOSSES[config.loss]
         self.augmentation = AUGMENTATIONS[config.augment]

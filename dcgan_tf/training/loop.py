@@ -25,7 +25,7 @@ from dcgan_tf.pictures.grids import make_grid
 from dcgan_tf.signals import StopRequest
 from dcgan_tf.training import checkpoints, gallery, loading
 from dcgan_tf.training.health import Health
-from dcgan_tf.training.measured_settings import settle_precision, settle_steps
+from dcgan_tf.training.measured_settings import settle_precision, settle_steps, settle_widths
 from dcgan_tf.training.metrics_log import Records, read_metrics
 from dcgan_tf.training.quality import Quality
 from dcgan_tf.training.run_directory import RunDirectory, open_for_training
@@ -107,6 +107,7 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
         last_step = config.max_steps
     if config.decay:
         config = dataclasses.replace(config, max_steps=last_step)
+    config = settle_widths(config, last_step, RunDirectory(path), fresh, workers)
     data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
 
     workers.check_same(config, data)

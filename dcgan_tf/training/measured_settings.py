@@ -1,4 +1,4 @@
-"""Settings that are measured when a run begins and then kept: `--precision=auto`, and the steps in `--minutes`."""
+"""Settings found when a run begins and then kept: `--precision=auto`, the steps in `--minutes`, widths of 0."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from dcgan_tf.distributed.replicas import compile_train_steps
 from dcgan_tf.distributed.workers import Workers
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.precision import fastest_precision
+from dcgan_tf.gan.widths import LEAST_STEPS, choose_width, is_settled, set_width
 from dcgan_tf.training.run_directory import RunDirectory
 
 TIMED_STEPS = 20
@@ -57,10 +58,37 @@ def settle_steps(config: Config, per_epoch: int, run: RunDirectory, fresh: bool,
             steps = round(before.max_steps * config.minutes / before.minutes)
         steps = workers.gather_numbers(steps)[0]
     if not steps:
-        seconds = time_step(config, workers)
-        steps = workers.gather_numbers(max(1, round(60 * config.minutes / seconds)))[0]
-        say(f"--minutes={config.minutes:g}: {steps:,} steps of {1e3 * seconds:.0f} ms.")
+        steps, config = count_steps(config, workers)
     return dataclasses.replace(config, max_steps=steps, epochs=math.ceil(steps / per_epoch))
+
+
+def count_steps(config: Config, workers: Workers) -> tuple[int, Config]:
+    """Count the steps that fit into `config.minutes`; widths of 0 become those that `gan.widths` has for so many."""
+    steps, chosen = 0, config
+    for width, least in LEAST_STEPS.items():
+        sized = set_width(config, width)
+        seconds = time_step(sized, workers)
+        fit = workers.gather_numbers(max(1, round(60 * config.minutes / seconds)))[0]
+        if steps and fit < least:
+            break
+        steps, chosen = fit, sized
+        about = f"{fit:,} steps of {1e3 * seconds:.0f} ms"
+        if is_settled(config):
+            break
+        about += f", width {width}"
+    say(f"--minutes={config.minutes:g}: {about}.")
+    return steps, chosen
+
+
+def settle_widths(config: Config, steps: int, run: RunDirectory, fresh: bool, workers: Workers) -> Config:
+    """Resolve widths of 0: a continued run keeps its own; a new one gets those that `gan.widths` has for `steps`."""
+    if is_settled(config):
+        return config
+    before = _find_config(run, fresh, workers)
+    g_width = workers.gather_numbers(before.g_width if before else 0)[0]
+    d_width = workers.gather_numbers(before.d_width if before else 0)[0]
+    config = dataclasses.replace(config, g_width=config.g_width or g_width, d_width=config.d_width or d_width)
+    return set_width(config, choose_width(steps))
 
 
 def time_step(config: Config, workers: Workers) -> float:

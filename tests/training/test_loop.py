@@ -12,6 +12,7 @@ import pytest
 import dcgan_tf
 from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.errors import UserError
+from dcgan_tf.gan import widths
 from dcgan_tf.training import checkpoints, loop, measured_settings
 from tests.e2e.commands import checkpoint_arrays, make_images, same_arrays
 from tests.images import open_image
@@ -140,6 +141,42 @@ def test_minutes_are_counted_in_steps_once(tiny_config, tmp_path, monkeypatch, c
     assert dcgan_tf.train(config, run.directory.path).last_step == 8
     assert dcgan_tf.train(dataclasses.replace(config, minutes=0.75), run.directory.path).last_step == 12
     assert dcgan_tf.train(dataclasses.replace(config, max_steps=3), tmp_path / "given").last_step == 3
+
+
+@pytest.fixture
+def three_widths(monkeypatch):
+    """Widths of 2, 4 and 8 maps, the latter from 10 and 100 steps on, whose steps take 1, 2 and 0.5 seconds."""
+    for module in (widths, measured_settings):
+        monkeypatch.setattr(module, "LEAST_STEPS", {2: 0, 4: 10, 8: 100})
+    monkeypatch.setattr(measured_settings, "time_step", lambda config, _: {2: 1.0, 4: 2.0, 8: 0.5}[config.g_width])
+
+
+def widths_of(run):
+    kept, used = run.directory.config(), run.gan.config
+    assert (kept.g_width, kept.d_width) == (used.g_width, used.d_width)
+    return kept.g_width, kept.d_width
+
+
+def test_widths_of_0_are_the_widest_that_get_enough_steps(tiny_config, tmp_path, three_widths, capsys):
+    config = dataclasses.replace(tiny_config, minutes=0.25, max_steps=0, g_width=0, d_width=0)
+    run = dcgan_tf.train(config, tmp_path / "minutes")  # 15 steps at width 2, too few (8) at width 4
+    assert "--minutes=0.25: 15 steps of 1000 ms, width 2." in capsys.readouterr().out
+    assert (widths_of(run), run.step) == ((2, 2), 15)
+    run = dcgan_tf.train(dataclasses.replace(config, minutes=0.4), tmp_path / "more")  # 12 at width 4, 48 at width 8
+    assert (widths_of(run), run.step) == ((4, 4), 12)
+    run = dcgan_tf.train(dataclasses.replace(config, minutes=0.4, d_width=3), tmp_path / "given")
+    assert (widths_of(run), run.step) == ((4, 3), 12)
+
+
+def test_widths_of_0_stay_as_they_are_when_a_run_is_continued(tiny_config, tmp_path, three_widths):
+    config = dataclasses.replace(tiny_config, max_steps=9, g_width=0, d_width=0)
+    run = dcgan_tf.train(config, tmp_path / "run")
+    assert widths_of(run) == (2, 2)
+    longer = dcgan_tf.train(dataclasses.replace(config, max_steps=11), run.directory.path)
+    assert (widths_of(longer), longer.step) == ((2, 2), 11)
+    fresh = dcgan_tf.train(dataclasses.replace(config, max_steps=11), run.directory.path, fresh=True)
+    assert widths_of(fresh) == (4, 4)
+    assert dcgan_tf.load(fresh.directory.path).config.g_width == 4
 
 
 def test_the_step_is_timed_as_the_run_will_make_it(tiny_config, monkeypatch):
