@@ -21,17 +21,20 @@ class Arm:
     peer: str = ""
 
 
-def _stable(width: int) -> Arm:
-    return Arm(f"stable, width {width}", "stable", {"g_width": width, "d_width": width})
+def _of_width(preset: str, width: int) -> Arm:
+    return Arm(f"{preset}, width {width}", preset, {"g_width": width, "d_width": width})
 
 
 ARMS = {
     "article": Arm("article", "article"),
     "fast": Arm("fast", "fast"),
     "stable": Arm("stable", "stable"),
-    "stable_8": _stable(8),
-    "stable_16": _stable(16),
-    "stable_32": _stable(32),
+    "stable_8": _of_width("stable", 8),
+    "stable_16": _of_width("stable", 16),
+    "stable_32": _of_width("stable", 32),
+    "modern_16": _of_width("modern", 16),
+    "modern_32": _of_width("modern", 32),
+    "modern_64": _of_width("modern", 64),
     "torch_example": Arm(
         "PyTorch's examples/dcgan, bfloat16", "article", {"g_steps": 1, "precision": "bfloat16"}, "TorchExample"
     ),

@@ -41,7 +41,7 @@ cli.define("out", "experiments/recipes/results/compare", "folder of the results:
 
 MARKS = 5
 ROUNDS, STEPS_PER_TURN = 7, 5  # of timing
-CONFIRMED = ("article", "fast", "stable", "stable_16", "torch_example")
+CONFIRMED = ("article", "fast", "stable", "stable_16", "modern_16", "torch_example")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def measure_step_times(names: list[str]) -> dict[str, float]:
     from experiments.framework import peers, timing
 
     def make_turn(arm: Arm) -> Callable[[int], object]:
-        config = make_config(arm, "lfw", 0)
+        config = make_config(arm, "lfw", 0, decay=0.0)  # a falling rate needs the number of steps
         shape = (config.d_steps, config.batch_size, config.image_size, config.image_size, config.channels)
         images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         if arm.peer:

@@ -40,7 +40,7 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
     for name in ("run_dir", "fresh", "flagfile"):
         assert f"  --{name}" in lines
     assert "(default: 0.0002)" in end.stdout and "non_saturating, saturating, lsgan, hinge, wgan_gp" in end.stdout
-    for name in ("article", "fast", "paper", "lfw", "quick", "stable"):
+    for name in ("article", "fast", "paper", "lfw", "quick", "stable", "modern"):
         assert f"{name}: " in end.stdout
 
 
