@@ -48,13 +48,11 @@ class Config(Settings):
     latent: Literal["normal", "uniform"] = setting("normal", "distribution of z: normal N(0, 1) or uniform U[-1, 1]")
     g_width: int = setting(
         64,
-        "maps in the generator's last hidden layer; 0: 16, 32 or 64, by the number of steps",
+        "maps in the generator's last hidden layer; 0: 32, 64 or 128, by the number of steps",
         at_least=0,
         at_most=1024,
     )
-    d_width: int = setting(
-        64, "maps in the discriminator's first layer; 0: as for the generator", at_least=0, at_most=1024
-    )
+    d_width: int = setting(64, "maps in the discriminator's first layer; 0: half of that", at_least=0, at_most=1024)
     d_kernel: int = setting(
         5,
         "side of the kernels of the discriminator's convolutions, pixels; smaller ones are faster",
@@ -100,9 +98,15 @@ class Config(Settings):
     beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
     ema: float = setting(
         0.0,
-        "decay per step of the averaged generator, rising from 1/10 at the start; 0: no average is kept",
+        "decay per step of the averaged generator, which rises to this value; 0: no average is kept",
         at_least=0,
         below=1,
+    )
+    ema_ramp: float = setting(
+        9.0,
+        "how that decay rises: after t steps it is at most 1 - r / (t + r + 1), an average over t / r steps",
+        above=0,
+        at_most=1000,
     )
     precision: Precision = setting(
         "float32",
@@ -213,11 +217,12 @@ _MODERN = {
     "d_kernel": 4,
     "upsampling": "resize",
     "augment": "translation",
-    "batch_size": 32,
+    "batch_size": 16,
     "g_steps": 1,
     "learning_rate": 8e-4,
     "decay": 0.25,
     "ema": 0.9999,
+    "ema_ramp": 5.0,
 }
 
 # Each preset: its purpose, and the settings that differ from the article's.
@@ -261,7 +266,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "modern": (
         "our best recipe, chosen by measurement: as stable, with networks as wide as the number of steps is worth, 4x4 "
-        "kernels in D, learning rate 8e-4 that falls at the end, and an average over about a ninth of the steps",
+        "kernels in D, learning rate 8e-4 that falls at the end, and an average over a fifth of the steps",
         _MODERN,
     ),
 }

@@ -14,7 +14,7 @@ from dcgan_tf.gan.losses import LOSSES
 from dcgan_tf.gan.models import Discriminator, Generator, to_float, to_uint8
 from dcgan_tf.gan.optimizers import Adam, FallingRate
 from dcgan_tf.gan.precision import fastest_precision
-from dcgan_tf.gan.widths import choose_width, set_width
+from dcgan_tf.gan.widths import choose_size, set_widths
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -45,7 +45,7 @@ class DCGAN:
         """
         if config.precision == "auto":
             config = dataclasses.replace(config, precision=fastest_precision())
-        config = set_width(config, choose_width(config.max_steps))
+        config = set_widths(config, choose_size(config.max_steps))
         self.config = config
         self.loss = LOSSES[config.loss]
         self.augmentation = AUGMENTATIONS[config.augment]
@@ -91,12 +91,13 @@ class DCGAN:
     def update_average(self, step):
         """Move the averaged generator, batch norm statistics included, by (1 - decay) towards the generator.
 
-        The decay rises from 1/10 to `config.ema`, so that the untrained weights are soon forgotten.
+        The decay rises to `config.ema`, so that the untrained weights are soon forgotten: after t steps the average
+        reaches back over at most t / `config.ema_ramp`.
         """
         if self.ema_generator is None:
             return
         t = tf.cast(step, tf.float32)
-        decay = tf.minimum(self.config.ema, (1.0 + t) / (10.0 + t))
+        decay = tf.minimum(self.config.ema, (1.0 + t) / (1.0 + self.config.ema_ramp + t))
         for average, value in zip(self.ema_generator.variables, self.generator.variables):
             average.assign_sub((average - value) * tf.cast(1.0 - decay, average.dtype))
 

@@ -1,16 +1,26 @@
-"""The width of the networks for a given length of training: `--g_width=0`, `--d_width=0`.
+"""The widths of the networks for a given length of training: `--g_width=0`, `--d_width=0`.
 
-Narrow networks make more steps in the same time, wide ones become better in the end. The numbers of steps from which a
-width is the best at equal time were measured in `experiments/recipes`.
+Narrow networks make more steps in the same time, wide ones are better in the end. The numbers of steps from which a
+size is the best at equal time were measured in `experiments/recipes`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 from dcgan_tf.config import Config
 
-LEAST_STEPS = {16: 0, 32: 20_000, 64: 60_000}  # width -> steps from which it is better than the narrower ones
+
+class Size(NamedTuple):
+    """The widths of both networks, and the number of steps from which they are better than the sizes before."""
+
+    g_width: int
+    d_width: int
+    least_steps: int
+
+
+SIZES = (Size(32, 16, 0), Size(64, 32, 40_000), Size(128, 64, 160_000))
 
 
 def is_settled(config: Config) -> bool:
@@ -18,11 +28,12 @@ def is_settled(config: Config) -> bool:
     return config.g_width > 0 and config.d_width > 0
 
 
-def set_width(config: Config, width: int) -> Config:
-    """The config with the widths that are not given set to `width`."""
-    return dataclasses.replace(config, g_width=config.g_width or width, d_width=config.d_width or width)
+def set_widths(config: Config, size: Size) -> Config:
+    """The config with the widths that are not given set to those of `size`."""
+    g_width, d_width = config.g_width or size.g_width, config.d_width or size.d_width
+    return dataclasses.replace(config, g_width=g_width, d_width=d_width)
 
 
-def choose_width(steps: int) -> int:
-    """The best width for `steps` steps."""
-    return max(width for width, least in LEAST_STEPS.items() if steps >= least)
+def choose_size(steps: int) -> Size:
+    """The best size for `steps` steps."""
+    return [size for size in SIZES if steps >= size.least_steps][-1]

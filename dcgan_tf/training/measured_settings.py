@@ -18,7 +18,7 @@ from dcgan_tf.distributed.replicas import compile_train_steps
 from dcgan_tf.distributed.workers import Workers
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.gan.precision import fastest_precision
-from dcgan_tf.gan.widths import LEAST_STEPS, choose_width, is_settled, set_width
+from dcgan_tf.gan.widths import SIZES, choose_size, is_settled, set_widths
 from dcgan_tf.training.run_directory import RunDirectory
 
 TIMED_STEPS = 20
@@ -65,17 +65,17 @@ def settle_steps(config: Config, per_epoch: int, run: RunDirectory, fresh: bool,
 def count_steps(config: Config, workers: Workers) -> tuple[int, Config]:
     """Count the steps that fit into `config.minutes`; widths of 0 become those that `gan.widths` has for so many."""
     steps, chosen = 0, config
-    for width, least in LEAST_STEPS.items():
-        sized = set_width(config, width)
+    for size in SIZES:
+        sized = set_widths(config, size)
         seconds = time_step(sized, workers)
         fit = workers.gather_numbers(max(1, round(60 * config.minutes / seconds)))[0]
-        if steps and fit < least:
+        if steps and fit < size.least_steps:
             break
         steps, chosen = fit, sized
         about = f"{fit:,} steps of {1e3 * seconds:.0f} ms"
         if is_settled(config):
             break
-        about += f", width {width}"
+        about += f", widths {sized.g_width} and {sized.d_width}"
     say(f"--minutes={config.minutes:g}: {about}.")
     return steps, chosen
 
@@ -88,7 +88,7 @@ def settle_widths(config: Config, steps: int, run: RunDirectory, fresh: bool, wo
     g_width = workers.gather_numbers(before.g_width if before else 0)[0]
     d_width = workers.gather_numbers(before.d_width if before else 0)[0]
     config = dataclasses.replace(config, g_width=config.g_width or g_width, d_width=config.d_width or d_width)
-    return set_width(config, choose_width(steps))
+    return set_widths(config, choose_size(steps))
 
 
 def time_step(config: Config, workers: Workers) -> float:

@@ -21,20 +21,24 @@ class Arm:
     peer: str = ""
 
 
-def _of_width(preset: str, width: int) -> Arm:
-    return Arm(f"{preset}, width {width}", preset, {"g_width": width, "d_width": width})
+def _stable(width: int) -> Arm:
+    return Arm(f"stable, width {width}", "stable", {"g_width": width, "d_width": width})
+
+
+def _modern(g_width: int, d_width: int) -> Arm:
+    return Arm(f"modern, widths {g_width} and {d_width}", "modern", {"g_width": g_width, "d_width": d_width})
 
 
 ARMS = {
     "article": Arm("article", "article"),
     "fast": Arm("fast", "fast"),
     "stable": Arm("stable", "stable"),
-    "stable_8": _of_width("stable", 8),
-    "stable_16": _of_width("stable", 16),
-    "stable_32": _of_width("stable", 32),
-    "modern_16": _of_width("modern", 16),
-    "modern_32": _of_width("modern", 32),
-    "modern_64": _of_width("modern", 64),
+    "stable_8": _stable(8),
+    "stable_16": _stable(16),
+    "stable_32": _stable(32),
+    "modern_32": _modern(32, 16),
+    "modern_64": _modern(64, 32),
+    "modern_128": _modern(128, 64),
     "torch_example": Arm(
         "PyTorch's examples/dcgan, bfloat16", "article", {"g_steps": 1, "precision": "bfloat16"}, "TorchExample"
     ),

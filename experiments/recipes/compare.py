@@ -41,7 +41,7 @@ cli.define("out", "experiments/recipes/results/compare", "folder of the results:
 
 MARKS = 5
 ROUNDS, STEPS_PER_TURN = 7, 5  # of timing
-CONFIRMED = ("article", "fast", "stable", "stable_16", "modern_16", "torch_example")
+CONFIRMED = ("article", "fast", "stable", "stable_16", "modern_32", "torch_example")
 
 
 @dataclass(frozen=True)

@@ -132,14 +132,18 @@ def test_wgan_gp_adds_ten_times_the_penalty_and_trains_the_critic_towards_it():
 
 
 @pytest.mark.slow
-def test_average_follows_the_closed_form():
-    """a_t = d_t a_(t-1) + (1 - d_t) w_t, d_t = min(ema, (1 + t) / (10 + t)): 1/10, 2/11, and then the ema of 0.2."""
-    gan = small(ema=0.2)
+@pytest.mark.parametrize(
+    "settings, decays",
+    [({"ema": 0.2}, (1 / 10, 2 / 11, 0.2, 0.2)), ({"ema": 0.7, "ema_ramp": 1.0}, (1 / 2, 2 / 3, 0.7, 0.7))],
+)
+def test_average_follows_the_closed_form(settings, decays):
+    """a_t = d_t a_(t-1) + (1 - d_t) w_t, d_t = min(ema, (1 + t) / (1 + ramp + t)), the ramp 9 unless given."""
+    gan = small(**settings)
     rng = np.random.default_rng(0)
     expected = [v.numpy().astype(np.float64) for v in gan.generator.variables]
     for average, start in zip(gan.ema_generator.variables, expected):
         np.testing.assert_array_equal(average.numpy(), start)  # one seed: it starts as the generator does
-    for step, decay in enumerate((1 / 10, 2 / 11, 0.2, 0.2)):
+    for step, decay in enumerate(decays):
         make_steps(gan, [real_batches(gan.config, rng)], first=step)
         expected = [decay * e + (1 - decay) * v.numpy() for e, v in zip(expected, gan.generator.variables)]
     for average, wanted in zip(gan.ema_generator.variables, expected):

@@ -145,9 +145,10 @@ def test_minutes_are_counted_in_steps_once(tiny_config, tmp_path, monkeypatch, c
 
 @pytest.fixture
 def three_widths(monkeypatch):
-    """Widths of 2, 4 and 8 maps, the latter from 10 and 100 steps on, whose steps take 1, 2 and 0.5 seconds."""
+    """Three sizes, the latter from 10 and 100 steps on, whose steps take 1, 2 and 0.5 seconds."""
+    sizes = (widths.Size(2, 2, 0), widths.Size(4, 3, 10), widths.Size(8, 8, 100))
     for module in (widths, measured_settings):
-        monkeypatch.setattr(module, "LEAST_STEPS", {2: 0, 4: 10, 8: 100})
+        monkeypatch.setattr(module, "SIZES", sizes)
     monkeypatch.setattr(measured_settings, "time_step", lambda config, _: {2: 1.0, 4: 2.0, 8: 0.5}[config.g_width])
 
 
@@ -160,12 +161,12 @@ def widths_of(run):
 def test_widths_of_0_are_the_widest_that_get_enough_steps(tiny_config, tmp_path, three_widths, capsys):
     config = dataclasses.replace(tiny_config, minutes=0.25, max_steps=0, g_width=0, d_width=0)
     run = dcgan_tf.train(config, tmp_path / "minutes")  # 15 steps at width 2, too few (8) at width 4
-    assert "--minutes=0.25: 15 steps of 1000 ms, width 2." in capsys.readouterr().out
+    assert "--minutes=0.25: 15 steps of 1000 ms, widths 2 and 2." in capsys.readouterr().out
     assert (widths_of(run), run.step) == ((2, 2), 15)
     run = dcgan_tf.train(dataclasses.replace(config, minutes=0.4), tmp_path / "more")  # 12 at width 4, 48 at width 8
-    assert (widths_of(run), run.step) == ((4, 4), 12)
-    run = dcgan_tf.train(dataclasses.replace(config, minutes=0.4, d_width=3), tmp_path / "given")
     assert (widths_of(run), run.step) == ((4, 3), 12)
+    run = dcgan_tf.train(dataclasses.replace(config, minutes=0.4, d_width=5), tmp_path / "given")
+    assert (widths_of(run), run.step) == ((4, 5), 12)
 
 
 def test_widths_of_0_stay_as_they_are_when_a_run_is_continued(tiny_config, tmp_path, three_widths):
@@ -175,7 +176,7 @@ def test_widths_of_0_stay_as_they_are_when_a_run_is_continued(tiny_config, tmp_p
     longer = dcgan_tf.train(dataclasses.replace(config, max_steps=11), run.directory.path)
     assert (widths_of(longer), longer.step) == ((2, 2), 11)
     fresh = dcgan_tf.train(dataclasses.replace(config, max_steps=11), run.directory.path, fresh=True)
-    assert widths_of(fresh) == (4, 4)
+    assert widths_of(fresh) == (4, 3)
     assert dcgan_tf.load(fresh.directory.path).config.g_width == 4
 
 
