@@ -69,6 +69,8 @@ class Run:
         lines.append(f"Curves: {python_command()} -m tensorboard.main --logdir {path}")
         lines.append(f"Every layer: {python_command()} -m dcgan_tf.visualize_layers --run={path}")
         lines.append(f"More images: {python_command()} -m dcgan_tf.sample --run={path}")
+        if (sheet := path / "epochs.png") in self.pictures:
+            lines.append(f"Look first at {sheet}: what the generator draws for the same z, from epoch to epoch.")
         return "\n".join(lines)
 
 

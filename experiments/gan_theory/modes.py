@@ -104,7 +104,7 @@ def _points_figure(drawn: dict, sets: dict, kinds: list[str]):
             axes.plot(*centers.T, "o", color="0.3", markersize=10, markerfacecolor="none", label="modes")
             axes.plot(*drawn[name, kind].T, ".", color=COLORS[1], markersize=2, alpha=0.5, label="G's points")
             axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="x")
-            axes.set_title(f"{name}: {kind}", fontsize=10)
+            axes.set_title(f"{name}: {kind}", fontsize=9)
         plots[row, 0].set_ylabel("y")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, markerscale=1.5)
     return figure
