@@ -43,7 +43,8 @@ def test_given_settings_win_over_the_preset():
     "field, value",
     [
         ("batch_size", 1), ("batch_size", -4), ("epochs", 0), ("max_steps", -1), ("image_size", 48),
-        ("image_size", 256), ("image_size", 0), ("channels", 2), ("latent_dim", 0), ("g_width", 0), ("d_width", -1),
+        ("image_size", 256), ("image_size", 0), ("channels", 2), ("latent_dim", 0), ("g_width", -1), ("d_width", -1),
+        ("d_kernel", 1), ("d_kernel", 7), ("decay", 1.1), ("decay", -0.1), ("ema_ramp", 0.0), ("minutes", -1.0),
         ("learning_rate", 0.0), ("learning_rate", -1.0), ("learning_rate", float("nan")), ("beta1", 1.0),
         ("beta1", -0.1), ("ema", 1.0), ("ema", float("inf")), ("d_steps", 0), ("g_steps", 0), ("loss", "gan"),
         ("initializer", "xavier"), ("precision", "float16"), ("seed", -1), ("crop", "-3"), ("crop", "0"),
