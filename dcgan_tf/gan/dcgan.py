@@ -8,6 +8,7 @@ import numpy as np
 
 from dcgan_tf.backend import keras, tf
 from dcgan_tf.config import Config
+from dcgan_tf.errors import UserError
 from dcgan_tf.gan import inspection, kernels
 from dcgan_tf.gan.augment import AUGMENTATIONS
 from dcgan_tf.gan.losses import LOSSES
@@ -42,9 +43,16 @@ class DCGAN:
         Args:
           config: the settings.
           policy: a Keras dtype policy in place of the one that `config.precision` names, such as "float64".
+
+        Raises:
+          UserError: the learning rate is to fall at the end of the run, and the config does not say where that is.
         """
         if config.precision == "auto":
             config = dataclasses.replace(config, precision=fastest_precision())
+        if config.decay and not config.max_steps:
+            raise UserError(
+                f"--decay={config.decay:g}: where the rate falls depends on --max_steps, which must be given."
+            )
         config = set_widths(config, choose_size(config.max_steps))
         self.config = config
         self.loss = LOSSES[config.loss]

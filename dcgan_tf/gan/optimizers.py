@@ -44,14 +44,9 @@ class FallingRate(keras.optimizers.schedules.LearningRateSchedule):
       rate: the learning rate until it falls.
       updates: updates in all.
       share: of the updates, over which it falls; above 0.
-
-    Raises:
-      ValueError: no updates.
     """
 
     def __init__(self, rate: float, updates: int, share: float):
-        if updates < 1:
-            raise ValueError("a rate that falls at the end needs the number of updates: set max_steps")
         self.rate, self.updates, self.share = rate, updates, share
 
     def __call__(self, step):

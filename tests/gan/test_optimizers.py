@@ -143,8 +143,6 @@ def test_the_rate_falls_linearly_at_the_end():
     assert found == pytest.approx([0.8] * 7 + [0.6, 0.4, 0.2, 0.0, 0.0], abs=1e-6)
     again = FallingRate.from_config(rate.get_config())
     assert float(again(8)) == float(rate(8))
-    with pytest.raises(ValueError, match="max_steps"):
-        FallingRate(0.8, updates=0, share=0.4)
 
 
 def test_adam_takes_the_rate_of_its_own_updates():

@@ -206,6 +206,8 @@ def test_with_a_falling_rate_the_last_step_is_part_of_the_recipe(tiny_config, tm
         assert np.array_equal(a.numpy(), b.numpy())
     with pytest.raises(dcgan_tf.UserError, match=r"max_steps \(8 there, 12 here\)"):
         dcgan_tf.train(dataclasses.replace(config, max_steps=12), folder)
+    with pytest.raises(UserError, match="--decay=0.5: where the rate falls depends on --max_steps"):
+        loop.DCGAN(dataclasses.replace(config, max_steps=0))
     whole_epochs = dcgan_tf.train(dataclasses.replace(config, max_steps=0, epochs=1), tmp_path / "epoch")
     assert whole_epochs.directory.config().max_steps == whole_epochs.last_step == 6
 
