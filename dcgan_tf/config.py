@@ -248,7 +248,7 @@ PRESETS: dict[str, tuple[str, dict[str, Any]]] = {
             "crop": "square",
             "minutes": 3.5,
             "sample_every": 250,
-            "evaluate_every": 1000,
+            "evaluate_every": 3000,
         },
     ),
     "stable": (
