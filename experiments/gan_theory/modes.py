@@ -9,6 +9,7 @@ from experiments.framework.study import AGREES, COLORS, DIFFERS, Options, Row, n
 
 POINTS, NEAR = 2500, 3.0  # points that are counted; a point of high quality is within NEAR standard deviations
 MOST_SEEDS = 3
+ADDED = "(compared with the same setting without it, which was added after the others had been seen)"
 
 
 def count_modes(points: np.ndarray, centers: np.ndarray, std: float) -> tuple[int, float]:
@@ -40,8 +41,9 @@ def judge(modes: dict[tuple[str, str], np.ndarray], all_modes: dict[str, int], t
     )
     if good:
         helped = [name for name in all_modes if modes[name, covering].min() > modes[name, control].max()]
-        cause = f"the penalty adds modes on the {' and the '.join(helped)}" if helped else "the penalty adds no modes"
-        return f"{AGREES}: with more updates of G than of D it collapses, with a faster D and a penalty not; {cause}"
+        modes_added = f"modes on the {' and the '.join(helped)}" if helped else "no modes"
+        verdict = f"{AGREES}: with more updates of G than of D it collapses, with a faster D and a penalty not"
+        return f"{verdict}; the penalty adds {modes_added} {ADDED}"
     return f"{DIFFERS}: too few rounds" if too_short else DIFFERS
 
 

@@ -50,3 +50,14 @@ SETS = {
     "udacity_sim": ("sully_chen", "square"),
     "synthetic_road": ("synthetic_road", "square"),
 }
+
+
+def name_run(minutes: float, dataset: str, arm: str, seed: int) -> str:
+    """The name of a run's folder and of its result."""
+    return f"{minutes:g}min-{dataset}-{arm}-{seed}"
+
+
+def scores_at(run: dict, mark: int = -1) -> dict[str, float]:
+    """The measurements of the averaged generator, or of the only one, at a mark of a run's result; -1: at the end."""
+    scores = run["measured"][mark]
+    return scores["averaged"] if "averaged" in scores else scores["raw"]

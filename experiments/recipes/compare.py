@@ -24,7 +24,7 @@ from absl import flags as absl_flags
 
 from dcgan_tf import cli
 from dcgan_tf.errors import UserError
-from experiments.recipes.arms import ARMS, SETS, Arm
+from experiments.recipes.arms import ARMS, SETS, Arm, name_run, scores_at
 
 FLAGS = absl_flags.FLAGS
 for _name in SETS:
@@ -164,16 +164,12 @@ def marks(steps: int) -> list[int]:
 def run_one(name: str, dataset: str, seed: int, minutes: float, step_seconds: float, folder: Path, judge) -> dict:
     """Train one arm for its minutes and measure it at each mark; images of the last mark are kept beside the run."""
     from dcgan_tf.pictures.grids import make_grid, save_png
+    from experiments.recipes.judge import COUNT
 
     arm = ARMS[name]
     steps = MARKS * max(1, math.floor(60 * minutes / step_seconds / MARKS))
     once = 10**9  # nothing else is made than what is measured
-    settings = {
-        "max_steps": steps,
-        "epochs": once,
-        "checkpoint_every": steps // MARKS,
-        "keep_checkpoints": once,
-    }
+    settings = {"max_steps": steps, "epochs": once, "checkpoint_every": steps // MARKS, "keep_checkpoints": once}
     settings |= {"keep_every_epochs": 0, "evaluate_every": 0, "sample_every": once, "histogram_every": once}
     config = make_config(arm, dataset, seed, **settings)
     trained = train_peer(arm, config, folder, steps) if arm.peer else train_ours(config, folder, steps)
@@ -181,7 +177,7 @@ def run_one(name: str, dataset: str, seed: int, minutes: float, step_seconds: fl
     for step, generators in trained:
         if "averaged" in generators and step < steps:  # measuring takes as long as a tenth of a run of five minutes
             del generators["raw"]
-        scores = {kind: judge(generate(1000, 1)) for kind, generate in generators.items()}
+        scores = {kind: judge(generate(COUNT, 1)) for kind, generate in generators.items()}
         measured.append({"step": step, "seconds": step * step_seconds} | scores)
     kept = generators["averaged" if "averaged" in generators else "raw"]
     save_png(folder / "images.png", make_grid(kept(32, 2), 8))
@@ -207,7 +203,7 @@ def main() -> None:
         judge = None
         for seed in seeds:
             for name in arms:
-                stem = f"{minutes:g}min-{dataset}-{name}-{seed}"
+                stem = name_run(minutes, dataset, name, seed)
                 if (out / f"{stem}.json").exists():
                     continue
                 judge = judge or Judge(open_packed(make_config(ARMS[name], dataset, 0)).training, Path(FLAGS.packages))
@@ -216,9 +212,8 @@ def main() -> None:
                         folder = Path(FLAGS.runs) / stem
                         result = run_one(name, dataset, seed, minutes, times[name], folder, judge)
                         write_text(out / f"{stem}.json", json.dumps(result, indent=1) + "\n")
-                        last = result["measured"][-1]
-                        best = last.get("averaged", last["raw"])
-                        say(f"{stem}: {result['steps']:,} steps; trained Fréchet {best['trained_frechet']:.2f}")
+                        trained_frechet = scores_at(result)["trained_frechet"]
+                        say(f"{stem}: {result['steps']:,} steps; trained Fréchet {trained_frechet:.2f}")
 
 
 def choose(flag: str, default: tuple[str, ...], known: dict) -> list[str]:

@@ -13,7 +13,7 @@ from absl import flags as absl_flags
 
 from dcgan_tf import cli
 from dcgan_tf.errors import UserError
-from experiments.recipes.arms import ARMS, SETS
+from experiments.recipes.arms import ARMS, SETS, name_run, scores_at
 
 FLAGS = absl_flags.FLAGS
 COLUMNS = {
@@ -39,12 +39,6 @@ def read_results(folder: Path) -> dict[float, list[dict]]:
     return dict(sorted(results.items()))
 
 
-def final_scores(run: dict, at: int = -1) -> dict[str, float]:
-    """The measurements of the averaged generator, or of the only one, at the end of a run or at another mark."""
-    last = run["measured"][at]
-    return last["averaged"] if "averaged" in last else last["raw"]
-
-
 def table(runs: list[dict]) -> str:
     """A line for each arm and set: mean and standard deviation over seeds; a line of real images for each set."""
     lines = ["| set | recipe | seeds | steps | " + " | ".join(title for title, _ in COLUMNS.values()) + " |"]
@@ -55,7 +49,7 @@ def table(runs: list[dict]) -> str:
         of_set = [run for run in runs if run["dataset"] == dataset]
         for arm in dict.fromkeys(run["arm"] for run in of_set):
             same = [run for run in of_set if run["arm"] == arm]
-            cells = [format_mean([final_scores(run)[name] for run in same], d) for name, (_, d) in COLUMNS.items()]
+            cells = [format_mean([scores_at(run)[name] for run in same], d) for name, (_, d) in COLUMNS.items()]
             seeds = ", ".join(str(run["seed"]) for run in same)
             lines.append(f"| {dataset} | {same[0]['title']} | {seeds} | {same[0]['steps']:,} | {' | '.join(cells)} |")
         real = of_set[0]["real_beside"]
@@ -85,7 +79,7 @@ def draw_curves(runs: list[dict], score: str, path: Path) -> None:
         for arm in dict.fromkeys(run["arm"] for run in of_set):
             same = [run for run in of_set if run["arm"] == arm]
             seconds = [mark["seconds"] for mark in same[0]["measured"]]
-            values = np.array([[final_scores(run, k)[score] for k in range(len(seconds))] for run in same])
+            values = np.array([[scores_at(run, k)[score] for k in range(len(seconds))] for run in same])
             (lines[same[0]["title"]],) = panel.plot(seconds, values.mean(axis=0), "o-", ms=3, color=colors[arm])
             panel.fill_between(seconds, values.min(axis=0), values.max(axis=0), color=colors[arm], alpha=0.2, lw=0)
         panel.axhline(of_set[0]["real_beside"][score], color="black", lw=1, ls=":")
@@ -111,7 +105,7 @@ def draw_images(runs: list[dict], folder: Path, path: Path) -> None:
         for panel, arm in zip(row, arms):
             panel.axis("off")
             same = [run for run in runs if (run["dataset"], run["arm"]) == (dataset, arm)]
-            file = folder / f"{stem(same[0])}/images.png" if same else Path()
+            file = folder / name_of(same[0]) / "images.png" if same else Path()
             if file.is_file():
                 with Image.open(file) as image:
                     panel.imshow(np.asarray(image))
@@ -120,9 +114,9 @@ def draw_images(runs: list[dict], folder: Path, path: Path) -> None:
         figure.savefig(temporary, format="jpeg", dpi=110, pil_kwargs={"quality": 88})
 
 
-def stem(run: dict) -> str:
-    """The name of a run's files."""
-    return f"{run['minutes']:g}min-{run['dataset']}-{run['arm']}-{run['seed']}"
+def name_of(run: dict) -> str:
+    """The name of the run with this result."""
+    return name_run(run["minutes"], run["dataset"], run["arm"], run["seed"])
 
 
 def main() -> None:
@@ -139,7 +133,7 @@ def main() -> None:
         text.append(f"### {title}\n\nMean ± standard deviation over seeds.\n\n{table(runs)}\n")
         draw_curves(runs, "trained_frechet", figures / f"curves_{minutes:g}min.png")
         print(figures / f"curves_{minutes:g}min.png")
-        if any((Path(FLAGS.runs) / f"{stem(run)}/images.png").is_file() for run in runs):
+        if any((Path(FLAGS.runs) / name_of(run) / "images.png").is_file() for run in runs):
             draw_images(runs, Path(FLAGS.runs), figures / f"images_{minutes:g}min.jpg")
             print(figures / f"images_{minutes:g}min.jpg")
     write_text(Path(FLAGS.results) / "compare.md", "\n".join(text))

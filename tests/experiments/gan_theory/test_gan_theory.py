@@ -84,7 +84,7 @@ def test_the_verdict_on_collapse_follows_from_the_recorded_numbers_and_can_fail(
     collapse, covering = ("ring of 8", "D 1, G 5"), ("grid of 25", "D 1, G 1, faster D, penalty")
     control = ("grid of 25", "D 1, G 1, faster D")
     assert "; the penalty adds modes on the grid of 25" in kept["verdict"]
-    assert modes.judge(plays | {control: np.array([9, 25, 10])}, counts).endswith("; the penalty adds no modes")
+    assert "; the penalty adds no modes" in modes.judge(plays | {control: np.array([9, 25, 10])}, counts)
     assert modes.judge(plays | {collapse: np.array([1, 1, 3])}, counts) == "differs"
     assert modes.judge(plays | {covering: np.array([25, 17])}, counts) == "differs"
     assert modes.judge(plays | {covering: np.array([25, 17])}, counts, too_short=True) == "differs: too few rounds"

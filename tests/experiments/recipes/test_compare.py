@@ -107,7 +107,7 @@ def record(folder, arm, seed, values, minutes=5, dataset="lfw"):
     marks = [{"step": 10 * k, "seconds": 60.0 * k, kind: scores(v)} for k, v in enumerate(values, start=1)]
     run = {"arm": arm, "title": arms.ARMS[arm].title, "dataset": dataset, "seed": seed, "minutes": minutes}
     run |= {"steps": 10 * len(values), "real_beside": scores(0.5), "measured": marks}
-    (folder / f"{curves.stem(run)}.json").write_text(json.dumps(run))
+    (folder / f"{curves.name_of(run)}.json").write_text(json.dumps(run))
 
 
 def test_the_table_has_mean_and_deviation_over_seeds_and_real_images_beside(tmp_path):
