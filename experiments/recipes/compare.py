@@ -100,13 +100,14 @@ def read_step_times(names: list[str], file: Path) -> dict[str, float]:
     """
     from dcgan_tf.files import write_text
 
-    times = json.loads(file.read_text()) if file.exists() else {}
-    if missing := [name for name in names if name not in times]:
-        known = next(iter(times), missing[0])
-        measured = measure_step_times(list(dict.fromkeys([known, *missing])))
-        scale = times.get(known, measured[known]) / measured[known]
-        times |= {name: scale * measured[name] for name in missing}
-        write_text(file, json.dumps(times, indent=2) + "\n")
+    with filelock.FileLock(file.with_suffix(".lock")):  # a second process waits, in place of measuring beside this one
+        times = json.loads(file.read_text()) if file.exists() else {}
+        if missing := [name for name in names if name not in times]:
+            known = next(iter(times), missing[0])
+            measured = measure_step_times(list(dict.fromkeys([known, *missing])))
+            scale = times.get(known, measured[known]) / measured[known]
+            times |= {name: scale * measured[name] for name in missing}
+            write_text(file, json.dumps(times, indent=2) + "\n")
     return times
 
 
@@ -190,7 +191,7 @@ def main() -> None:
         raise UserError(f"--stage={FLAGS.stage}: it can be {', '.join(STAGES)}.")
     stage = STAGES[FLAGS.stage]
     arms, sets = choose("arms", stage.arms, ARMS), choose("sets", stage.sets, SETS)
-    seeds = [int(seed) for seed in FLAGS.seeds.split(",")] if FLAGS.seeds else stage.seeds
+    seeds = read_seeds(FLAGS.seeds) if FLAGS.seeds else stage.seeds
     from dcgan_tf.console import say
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.files import write_text
@@ -222,6 +223,14 @@ def choose(flag: str, default: tuple[str, ...], known: dict) -> list[str]:
     if unknown := [name for name in names if name not in known]:
         raise UserError(f"--{flag}={FLAGS[flag].value}: {unknown[0]} is unknown; there are {', '.join(known)}.")
     return names
+
+
+def read_seeds(text: str) -> list[int]:
+    """Read "1,2,3"."""
+    try:
+        return [int(seed) for seed in text.split(",")]
+    except ValueError:
+        raise UserError(f"--seeds={text}: whole numbers with commas between, as 1,2,3.") from None
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.comparison import QuickScores
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.kernel import kernel_distance
@@ -25,11 +26,14 @@ class Judge:
 
     Attributes:
       real_beside: the same measurements of 1,000 other real images.
+
+    Raises:
+      UserError: there are fewer images, or the network is not there.
     """
 
     def __init__(self, images: np.ndarray, packages: Path):
         if len(images) < 2 * COUNT:
-            raise ValueError(f"{2 * COUNT:,} images are needed, not {len(images):,}")
+            raise UserError(f"{len(images):,} images are too few: {COUNT:,} are compared with {COUNT:,} others.")
         chosen = np.random.default_rng(0).permutation(len(images))[: 2 * COUNT]
         reference, others = images[np.sort(chosen[:COUNT])], images[np.sort(chosen[COUNT:])]
         self._scores = QuickScores(reference, seed=0)

@@ -4,11 +4,14 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from dcgan_tf.datasets.packing import open_packed
+from dcgan_tf.errors import UserError
 from experiments.recipes import arms, compare, curves, judge
 from tests.e2e.commands import environment
 from tests.images import open_image
@@ -77,6 +80,22 @@ def test_times_that_are_added_keep_the_ratio_of_one_session(tmp_path, monkeypatc
     assert json.loads(file.read_text())["article"] == 2.0
 
 
+def test_two_processes_measure_the_times_one_after_the_other(tmp_path, monkeypatch):
+    measuring, most = [], []
+
+    def measure(names):
+        measuring.append(names)
+        most.append(len(measuring))
+        time.sleep(0.2)
+        measuring.pop()
+        return dict.fromkeys(names, 1.0)
+
+    monkeypatch.setattr(compare, "measure_step_times", measure)
+    with ThreadPoolExecutor(2) as pool:
+        times = list(pool.map(lambda _: compare.read_step_times(["article"], tmp_path / "times.json"), range(2)))
+    assert most == [1] and times == [{"article": 1.0}] * 2
+
+
 def test_power_at_the_highest_frequencies_is_that_of_a_checkerboard():
     board = np.indices((64, 64)).sum(axis=0) % 2
     images = np.repeat((127.5 + 12.75 * (2 * board - 1))[None, :, :, None], 3, axis=3)
@@ -89,7 +108,7 @@ def test_power_at_the_highest_frequencies_is_that_of_a_checkerboard():
 
 
 def test_a_set_that_is_too_small_for_the_judge_is_refused(tiny_config):
-    with pytest.raises(ValueError, match="2,000 images are needed, not 48"):
+    with pytest.raises(UserError, match="48 images are too few"):
         judge.Judge(open_packed(tiny_config).training, None)
 
 
@@ -134,6 +153,7 @@ def test_unknown_arms_and_stages_are_a_sentence(tmp_path):
     for flags, message in (
         (["--stage=all"], "--stage=all: it can be widths, five_minutes, hour."),
         (["--arms=mine"], "--arms=mine: mine is unknown; there are article,"),
+        (["--seeds=1,x"], "--seeds=1,x: whole numbers"),
     ):
         end = run("compare", *flags, cwd=tmp_path)
         assert end.returncode == 2 and message in end.stderr
