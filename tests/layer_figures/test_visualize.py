@@ -57,6 +57,15 @@ def test_layer_figures_hold_the_maps_before_batch_norm_pixel_for_pixel(modern, g
         assert contains(pixels(modern[f"{layer.replace('/', '_')}.png"]), activation_grid(maps[layer][0])), layer
 
 
+def test_the_defaults_are_the_articles_figures():
+    """Its tool draws the values before batch norm, each map by its own range, in the order of the channels.
+
+    With each map by its own range, the values after batch norm look the same, so pictures alone do not tell.
+    """
+    options = LayerOptions()
+    assert (options.stage, options.scaling, options.order) == ("before_bn", "map", "channel")
+
+
 def sorted_images(gan) -> np.ndarray:
     from dcgan_tf.datasets.packing import open_packed
 
