@@ -11,11 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from experiments.framework import study
-from experiments.framework.study import AGREES, DIFFERS, SOURCE_ERROR, Options, Row
+from experiments.framework.study import AGREES, DIFFERS, Options, Row
 from experiments.initialization.dcgan import dcgan_initialization
+from experiments.initialization.histograms import activation_histograms
 from experiments.initialization.inputs import equal_weights, input_mean
 from experiments.initialization.layers import convolution_fans, framework_defaults
-from experiments.initialization.variance import forward_backward, he, sigmoid, xavier
+from experiments.initialization.variance import forward_backward, he, predict, xavier
 
 WIDTH, DEPTH = 512, 100  # of the notes' networks
 E1_MEAN, E1_STD = 3.7062e-26, 9.9671e-25  # published
@@ -50,29 +51,62 @@ def count_runs(options: Options) -> int:
     return 20 if options.quick else max(options.seeds, 200)
 
 
+def expected_log_std(activation: str) -> float:
+    """The mean over runs of ln std after `DEPTH` layers with weights U(-1, 1) / sqrt(WIDTH), inputs ~ N(0, 1).
+
+    The mean square follows the recursion of infinitely wide layers. In layers of n units it is a mean of n squares,
+    whose logarithm is less than that of the expectation by 1 / n on average.
+    """
+    signal, _ = predict("±1/√n", activation, [WIDTH] * (DEPTH + 1))
+    return 0.5 * (math.log(signal[-1]) - (DEPTH + 1) / WIDTH)
+
+
+def judge_tanh(logs: np.ndarray) -> tuple[str, dict[str, float]]:
+    """The verdict on ln std of the runs, and the numbers behind it.
+
+    The mean of the runs must be within 3 standard errors of the expected one, which an identity in place of tanh is
+    not, and the notes' one run within 3 standard deviations of the runs.
+    """
+    error = logs.std(ddof=1) / math.sqrt(len(logs))
+    numbers = {
+        "expected": (expected_log_std("tanh") - logs.mean()) / error,
+        "identity": (expected_log_std("linear") - logs.mean()) / error,
+        "3^-50": (-0.5 * DEPTH * math.log(3.0) - logs.mean()) / error,
+        "published": (math.log(E1_STD) - logs.mean()) / logs.std(ddof=1),
+        # Of a mean of WIDTH independent values: about N(0, 1).
+        "published mean": E1_MEAN / E1_STD * math.sqrt(WIDTH),
+    }
+    if max(abs(numbers[name]) for name in ("expected", "published", "published mean")) >= 3:
+        return f"{DIFFERS}: more than 3 standard errors from the recursion, or 3 sigma from the notes' run", numbers
+    return (
+        f"{AGREES}: with the recursion of tanh; 3^-50, its limit for small values, lies {numbers['3^-50']:+.0f} "
+        "standard errors from the mean, as tanh makes the first layers' values smaller",
+        numbers,
+    )
+
+
 def tanh_100_layers(options: Options) -> Row:
-    """Compare the notes' standard deviation with the distribution over runs and with 3^-50."""
+    """Compare the notes' standard deviation with the distribution over runs, and that with the recursion of tanh."""
     values = [propagate(np.tanh, uniform(math.sqrt(1 / WIDTH)), seed) for seed in range(count_runs(options))]
     logs = np.log([v.std() for v in values])
-    theory = -0.5 * DEPTH * math.log(3.0)  # each layer multiplies the variance by n Var(w) = 1/3
-    sigmas, published = (theory - logs.mean()) / logs.std(), (math.log(E1_STD) - logs.mean()) / logs.std()
-    share = E1_MEAN / E1_STD * math.sqrt(WIDTH)  # of a mean of WIDTH independent values: about N(0, 1)
-    good = abs(sigmas) < 3 and abs(published) < 3 and abs(share) < 3
+    verdict, numbers = judge_tanh(logs)
     figure = study.new_figure(9, 3.6)
     axes = figure.subplots()
     axes.hist(logs / math.log(10), bins=25, color=study.COLORS[0], label=f"{len(logs)} runs")
     axes.axvline(math.log10(E1_STD), color=study.COLORS[1], label="the notes' run")
-    axes.axvline(theory / math.log(10), color="k", linestyle="--", label="3^-50")
+    axes.axvline(expected_log_std("tanh") / math.log(10), color="k", label="recursion of tanh")
+    axes.axvline(-0.5 * DEPTH * math.log10(3.0), color="k", linestyle="--", label="3^-50")
     axes.set(xlabel="log10 of the standard deviation after 100 layers of tanh", ylabel="runs")
     axes.legend(frameon=False)
     return Row(
         "100 layers of tanh, weights U(-1, 1) / sqrt(512)",
         f"mean {E1_MEAN}, std {E1_STD}; theory 3^-50 = 1.4e-24",
-        f"std {math.exp(logs.mean()):.3g} (geometric mean)",
-        f"factor {math.exp(logs.std()):.2f} either way ({len(logs)} runs); -50 ln 3 lies {sigmas:+.1f} sigma from the "
-        f"mean of ln std, the notes' run {published:+.1f}; its mean is {share:.1f} sigma from 0",
-        AGREES if good else f"{DIFFERS}: more than 3 sigma",
-        {"log_std": logs.tolist(), "theory": theory, "published_sigmas": published, "theory_sigmas": sigmas},
+        f"std {math.exp(logs.mean()):.3g} (geometric mean), expected {math.exp(expected_log_std('tanh')):.3g}",
+        f"factor {math.exp(logs.std(ddof=1)):.2f} either way ({len(logs)} runs); in standard errors from the mean of "
+        f"ln std: the recursion of tanh {numbers['expected']:+.1f}, without tanh {numbers['identity']:+.1f}; the "
+        f"notes' run {numbers['published']:+.1f} sigma of one run, its mean {numbers['published mean']:.1f} from 0",
+        verdict,
+        {"log_std": logs.tolist()} | numbers,
         figures={"tanh_100_layers": figure},
     )
 
@@ -144,43 +178,6 @@ def variance_product(options: Options) -> Row:
         AGREES if max(errors.values()) < 0.05 else DIFFERS,
         {str(f): s for f, s in slopes.items()},
         figures={"variance_product": figure},
-    )
-
-
-def activation_histograms(options: Options) -> Row:
-    """Draw the activations of five layers for four standard deviations of the weights."""
-    units, inputs, layers = 100, 1000, 5
-    kinds = {"N(0, 1)": 1.0, "N(0, 0.01²)": 0.01, "1 / sqrt(n)": units**-0.5, "times sqrt(n)": units**0.5}
-    figure, numbers = study.new_figure(9, 7.5), {}
-    plots = figure.subplots(2 * len(kinds), layers, sharey="row")
-    for part, (label, activation) in enumerate({"sigmoid": sigmoid, "tanh": np.tanh}.items()):
-        for row, (kind, std) in enumerate(kinds.items()):
-            rng = np.random.default_rng(0)
-            x = rng.standard_normal((inputs, units))
-            for layer in range(layers):
-                x = activation(x @ (std * rng.standard_normal((units, units))))
-                axes = plots[part * len(kinds) + row, layer]
-                axes.hist(x.ravel(), 30, range=(0 if label == "sigmoid" else -1, 1), color=study.COLORS[part])
-                axes.set_yticks([])
-                axes.tick_params(labelsize=7)
-            plots[part * len(kinds) + row, 0].set_ylabel(kind, rotation=0, ha="right", va="center", fontsize=8)
-            middle, reach = (0.5, 0.5) if label == "sigmoid" else (0.0, 1.0)
-            saturated = float((np.abs(x - middle) > 0.95 * reach).mean())
-            numbers[f"{label}, {kind}"] = {"saturated": saturated, "std": float(x.std())}
-    for layer in range(layers):
-        plots[0, layer].set_title(f"layer {layer + 1}", fontsize=9)
-        plots[-1, layer].set_xlabel("value of a unit", fontsize=8)
-    figure.suptitle("activations of 5 layers x 100 units, 1,000 inputs: sigmoid above (blue), tanh below (orange)")
-    right, wrong = numbers["sigmoid, 1 / sqrt(n)"], numbers["sigmoid, times sqrt(n)"]
-    proof = right["saturated"] < 0.05 < 0.5 < wrong["saturated"]
-    return Row(
-        "histograms of activations",
-        "N(0, 1): at 0 and 1; N(0, 0.01²): at 0.5; Xavier: spread; its code multiplies by sqrt(n)",
-        "; ".join(f"{k}: {v['saturated']:.0%} saturated, std {v['std']:.3f}" for k, v in numbers.items()),
-        "none: 100,000 values of one draw a layer, fifth layer",
-        f"{SOURCE_ERROR}: the text's 1 / sqrt(n) is right, the code's times sqrt(n) saturates" if proof else DIFFERS,
-        numbers,
-        figures={"activation_histograms": figure},
     )
 
 

@@ -233,28 +233,35 @@ def he(options: Options) -> Row:
     found = compare(SQUARE, ("ReLU", "LeakyReLU 0.2"), [WIDTH] * (DEPTH + 1), options.few)
     funnel = [1024, 768, 512, 384, 256, 192, 128]
     apart = compare(("He", "He, 2/n_out"), ("ReLU",), funnel, options.few)["ReLU"]
-    # Through layers of n_0, .. n_L units He's forward rule multiplies the gradients by n_L / n_0.
-    constant = funnel[-1] / funnel[0]
-    whole = {
-        s: {p: float(np.exp(log_factor(f, p).mean() * (len(funnel) - 1))) for p in PARTS} for s, f in apart.items()
-    }
+    # Through layers 2 to L of d_2, .. d_L units He's forward rule multiplies the gradients by d_L / d_1.
+    constant = funnel[-1] / funnel[1]
+    whole = {scheme: {part: change_after_first(f[part], part) for part in PARTS} for scheme, f in apart.items()}
     error = errors(found)
     kept = abs(float(log_factor(found["ReLU"]["He"], "signal").mean()))
     ratio = whole["He"]["gradient"] / constant, whole["He, 2/n_out"]["signal"] * constant
     good = max(error.values()) < TOLERANCE and kept < TOLERANCE and all(0.7 < r < 1.4 for r in ratio)
     return Row(
         f"variance through {DEPTH} layers of {WIDTH}, ReLU",
-        "2/n or 2/n_out keep it; a constant c_1/d_L apart",
+        "2/n or 2/n_out keep it; a constant d_1/d_L apart, the product over layers 2 to L",
         f"factor a layer of the signal, ReLU: {_factors(found['ReLU'], SQUARE)}; from the formula's ln by at most "
         + ", ".join(f"{v:.3f} ({k})" for k, v in error.items())
-        + f"; {funnel[0]} to {funnel[-1]} units: gradients times {whole['He']['gradient']:.3f} under 2/n, signal times "
-        f"{whole['He, 2/n_out']['signal']:.2f} under 2/n_out (the constant: {constant:g} and {1 / constant:g})",
+        + f"; from d_1 = {funnel[1]} to d_L = {funnel[-1]} units: gradients times {whole['He']['gradient']:.3f} under "
+        f"2/n, signal times {whole['He, 2/n_out']['signal']:.2f} under 2/n_out (the constant: {constant:.3f} and "
+        f"{1 / constant:g})",
         _spread(found, options.few),
-        AGREES if good else DIFFERS,
+        f"{AGREES}: the slide's d_1 is right, and equal to the paper's c_2: its product begins with the second layer"
+        if good
+        else DIFFERS,
         _numbers(found) | {"constant": whole},
         _table(found),
         {"he": draw(found, f"{DEPTH} layers of {WIDTH}: measured (markers) and the formula (lines)")},
     )
+
+
+def change_after_first(values: np.ndarray, part: str) -> float:
+    """The factor through layers 2 to L of mean squares [seeds, L + 1], mean of ln over seeds; gradients: backward."""
+    first, last = (1, -1) if part == "signal" else (-1, 1)
+    return float(np.exp(np.log(values[:, last] / values[:, first]).mean()))
 
 
 def forward_backward(options: Options) -> Row:

@@ -8,21 +8,23 @@ from dcgan_tf.console import progress
 from experiments.framework.mnist import Digits, load_digits
 from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure
 from experiments.optimizers import published_mnist
+from experiments.optimizers.bands import Curve, fit_curve, leave_one_out, left_out_coverage, sum_scores
 from experiments.optimizers.formulas import OF_NAME, RATES, make_optimizer
 
 NAMES = ("SGD", "Momentum", "AdaGrad", "Adam", "RMSProp")
 ITERATIONS, QUICK_ITERATIONS = 2000, 400
-WINDOW = 10  # iterations on either side from which the deviation between batches is estimated
-CONFIDENCE, WANTED = 0.95, 0.9
-LATE = slice(100, None)  # iterations whose mean loss decides which learns faster
+WANTED = 0.9  # of the points within the band of 95 %
+FARTHEST = 3.0  # standard deviations of a run's summed scores
+LATE = slice(100, None)  # iterations whose mean loss is printed
 
 
 def optimizers_on_mnist(options: Options) -> Row:
     """Train `options.seeds` runs of each optimiser and compare the source's one run with them.
 
-    A published point is the loss of one batch in one run, so the verdict uses the band that holds 95 % of such losses.
-    The range of n runs is a narrower band: it would hold (n - 1) / (n + 1) of the points of one more run, two thirds
-    for five runs. Both shares are given.
+    A published point is the loss of one batch in one run. It is compared with the band that holds 95 % of such losses;
+    all points of an optimiser together, and all together, by their summed scores, which see a shift that the bands are
+    too wide for; and the optimisers by their order. The range of n runs is a narrower band: it would hold (n - 1) /
+    (n + 1) of the points of one more run.
     """
     data = load_digits(options.data_dir)
     # A band needs two runs. All seeds are trained side by side, so a second one costs little.
@@ -34,43 +36,55 @@ def optimizers_on_mnist(options: Options) -> Row:
     losses = {name: found for name, (found, _) in runs.items()}
     accuracies = {name: accuracy for name, (_, accuracy) in runs.items()}
     points = [t for t in published_mnist.ITERATIONS if t < iterations]
-    bands = {name: np.array([prediction_band(found, t) for t in points]) for name, found in losses.items()}
-    inside = {name: _inside(name, *bands[name].T) for name in published_mnist.LOSSES}
-    extremes = {
-        name: _inside(name, losses[name][points].min(axis=1), losses[name][points].max(axis=1)) for name in inside
-    }
-    share, between = (float(np.mean(list(found.values()))) for found in (inside, extremes))
+    curves = {name: fit_curve(found, points) for name, found in losses.items()}
+    published = {name: np.array(values[: len(points)]) for name, values in published_mnist.LOSSES.items()}
+    between = np.mean(
+        [
+            (losses[name][points].min(axis=1) <= values) & (values <= losses[name][points].max(axis=1))
+            for name, values in published.items()
+        ]
+    )
+    # The summed scores of runs that were left out of the curves show by how much those of one run vary.
+    left_out = leave_one_out({name: losses[name] for name in published}, points) if seeds > 2 else {}
+    deviation = float(np.sqrt(np.mean([sum_scores(z) ** 2 for z in left_out.values()]))) if left_out else 1.0
     held_out = left_out_coverage(losses) if seeds > 2 else None
-    means = {name: losses[name][LATE].mean() for name in NAMES}
-    count = sum(map(len, inside.values()))
+    verdict, numbers = judge(published, curves, points, deviation)
+    if not data.genuine:
+        verdict = f"{DIFFERS}: {data.name} are not MNIST (give --data_dir); {numbers['share in band']:.0%} inside"
+    means = {name: float(losses[name][LATE].mean()) for name in NAMES}
     return Row(
         title=f"optimisers compared on {data.name}: 5-layer ReLU network, batch 128, {iterations:,} iterations",
-        published=f"{count} losses of one run: SGD, Momentum, AdaGrad, Adam every 100 iterations; the other three are "
-        "faster than SGD and nearly equal, AdaGrad slightly the fastest",
-        ours=f"{100 * share:.1f} % of them within the band of 95 % of losses, {100 * between:.1f} % from least to most "
-        f"of {seeds} runs (such a run: {100 * (seeds - 1) / (seeds + 1):.0f} %); mean loss from iteration 100 on: "
+        published=f"{sum(map(len, published.values()))} losses of one run: SGD, Momentum, AdaGrad, Adam every 100 "
+        "iterations; the other three are faster than SGD and nearly equal, AdaGrad slightly the fastest",
+        ours=f"{100 * numbers['share in band']:.1f} % of them within the band of 95 % of losses, {100 * between:.1f} % "
+        f"from least to most of {seeds} runs (such a run: {100 * (seeds - 1) / (seeds + 1):.0f} %); summed scores "
+        + ", ".join(f"{name} {value:+.1f}" for name, value in numbers["summed scores"].items())
+        + "; mean loss from iteration 100 on: "
         + ", ".join(f"{name} {value:.3f}" for name, value in means.items())
         + "; test images right: "
         + ", ".join(f"{name} {100 * np.mean(accuracies[name]):.1f} %" for name in NAMES),
         spread=f"bands over {seeds} runs"
-        + (f"; they hold {100 * held_out:.1f} % of a run left out of them" if held_out else ""),
-        verdict=_verdict(data, share, inside, points, means),
-        numbers={
+        + (f"; they hold {100 * held_out:.1f} % of a run left out of them" if held_out else "")
+        + f"; the summed scores of such a run have the deviation {deviation:.2f}",
+        verdict=verdict,
+        numbers=numbers
+        | {
             "data": data.name,
-            "share in band": share,
-            "share from least to most": between,
+            "share from least to most": float(between),
             "coverage of a run left out": held_out,
-            "outside the band": {n: [t for t, i in zip(points, found) if not i] for n, found in inside.items()},
-            "mean loss from iteration 100": {name: float(value) for name, value in means.items()},
+            "deviation of summed scores": deviation,
+            "iterations": points,
+            "curves": {name: [c.mean.tolist(), c.deviation.tolist(), c.freedom.tolist()] for name, c in curves.items()},
+            "mean loss from iteration 100": means,
             "test accuracy": accuracies,
             "largest loss": {name: float(found.max()) for name, found in losses.items()},
         },
         table=[
             ["optimiser", "iteration", "published", *(f"seed {n}" for n in range(seeds)), "band from", "band to"],
             *(
-                [name, t, _published(name, t), *(f"{v:.4f}" for v in [*losses[name][t], *bands[name][k]])]
-                for name in NAMES
-                for k, t in enumerate(points)
+                [name, t, published[name][k] if name in published else "", *(f"{v:.4f}" for v in values)]
+                for name, curve in curves.items()
+                for k, (t, *values) in enumerate(zip(points, *losses[name][points].T, *curve.band()))
             ),
         ],
         figures={"optimizers_on_mnist": _figure(data, losses, points)},
@@ -85,58 +99,39 @@ def train_networks(data: Digits, name: str, seeds: range, iterations: int) -> tu
     return networks.train(iterations, RATES[name]), networks.accuracy()
 
 
-def prediction_band(losses: np.ndarray, t: int) -> tuple[float, float]:
-    """The band that holds the loss of one batch of one more run at iteration t with 95 %: (low, high).
-
-    The logarithms of losses are taken as normally distributed about the mean of the runs at t. Their deviation is
-    pooled over the WINDOW around t, each iteration about its own mean, so that the slope of the curve does not count.
+def judge(
+    published: dict[str, np.ndarray], curves: dict[str, Curve], points: list[int], deviation: float
+) -> tuple[str, dict]:
+    """The verdict on one published run, and the numbers behind it.
 
     Args:
-      losses: [iterations, runs], at least two runs.
+      published: name -> losses at the points.
+      curves: name -> the curve of our runs there.
+      points: iterations.
+      deviation: of the summed scores of one run of our own that is left out of the curves.
     """
-    from scipy.stats import t as student
-
-    window = np.log(losses[max(0, t - WINDOW) : t + WINDOW + 1])
-    runs = losses.shape[1]
-    freedom = len(window) * (runs - 1)
-    deviation = np.sqrt(np.square(window - window.mean(axis=1, keepdims=True)).sum() / freedom)
-    half = student.ppf((1 + CONFIDENCE) / 2, freedom) * deviation * np.sqrt(1 + 1 / runs)
-    middle = np.log(losses[t]).mean()
-    return float(np.exp(middle - half)), float(np.exp(middle + half))
-
-
-def left_out_coverage(losses: dict[str, np.ndarray]) -> float:
-    """Share of each run's losses, every 20 iterations, within the band of the other runs; 0.95 if the band is right."""
-    found = []
-    for values in losses.values():
-        for seed in range(values.shape[1]):
-            rest = np.delete(values, seed, axis=1)
-            for t in range(0, len(values), 20):
-                low, high = prediction_band(rest, t)
-                found.append(low <= values[t, seed] <= high)
-    return float(np.mean(found))
-
-
-def _inside(name: str, low: np.ndarray, high: np.ndarray) -> list[bool]:
-    """Whether each published point lies between its bounds; as many as there are bounds."""
-    return [bool(a <= p <= b) for p, a, b in zip(published_mnist.LOSSES[name], low, high)]
-
-
-def _published(name: str, t: int) -> float | str:
-    return dict(zip(published_mnist.ITERATIONS, published_mnist.LOSSES.get(name, ()))).get(t, "")
-
-
-def _verdict(data: Digits, share: float, inside: dict, points: list[int], means: dict[str, float]) -> str:
-    outside = [f"{name} at {t}" for name, found in inside.items() for t, i in zip(points, found) if not i]
-    where = f"; outside: {', '.join(outside[:8])}{', ...' if len(outside) > 8 else ''}" if outside else ""
-    if not data.genuine:
-        return f"{DIFFERS}: {data.name} are not MNIST (give --data_dir); {100 * share:.0f} % of the points inside"
+    scores = {name: curves[name].scores(values) for name, values in published.items()}
+    inside = {}
+    for name, values in published.items():
+        low, high = curves[name].band()
+        inside[name] = (low <= values) & (values <= high)
+    share = float(np.mean(list(inside.values())))
+    summed = {name: float(sum_scores(z)) for name, z in scores.items()}
+    summed["all"] = float(sum_scores(np.concatenate(list(scores.values()))))
+    far = [name for name, value in summed.items() if abs(value) > FARTHEST * max(deviation, 1.0)]
+    theirs = sorted(published, key=lambda name: np.log(published[name][1:]).mean())  # untrained, all are equal
+    ours = sorted(published, key=lambda name: curves[name].mean[1:].mean())
+    outside = {name: [t for t, good in zip(points, found) if not good] for name, found in inside.items()}
+    numbers = {"share in band": share, "summed scores": summed, "outside the band": outside, "order": ours}
+    listed = [f"{name} at {t}" for name, times in outside.items() for t in times]
+    where = f"; outside: {', '.join(listed[:8])}{', ...' if len(listed) > 8 else ''}" if listed else ""
     if share < WANTED:
-        return f"{DIFFERS}: less than {100 * WANTED:.0f} % of the points inside{where}"
-    others = [means[name] for name in ("Momentum", "AdaGrad", "Adam")]
-    if means["SGD"] <= max(others) or means["AdaGrad"] != min(others):
-        return f"{DIFFERS}: the points lie inside, the order by mean loss is another{where}"
-    return f"{AGREES}: by the band of 95 %, as a point is one batch of one run{where}"
+        return f"{DIFFERS}: less than {100 * WANTED:.0f} % of the points inside{where}", numbers
+    if far:
+        return f"{DIFFERS}: as a whole too far from our runs: {', '.join(far)}{where}", numbers
+    if theirs != ours:
+        return f"{DIFFERS}: the order by mean logarithm is {', '.join(ours)}, published {', '.join(theirs)}", numbers
+    return f"{AGREES}: point by point, as a whole and in order ({', '.join(ours)}){where}", numbers
 
 
 def _figure(data: Digits, losses: dict[str, np.ndarray], points: list[int]):
@@ -149,8 +144,7 @@ def _figure(data: Digits, losses: dict[str, np.ndarray], points: list[int]):
     places = np.r_[0:200:5, 200 : len(losses["SGD"]) : 20]  # close together where the losses fall fast
     for axis, (name, found) in zip(axes, losses.items()):
         color, marks = OF_NAME[name], found[places]
-        band = np.array([prediction_band(found, t) for t in places])
-        axis.fill_between(places, *band.T, color=color, alpha=0.15, linewidth=0)
+        axis.fill_between(places, *fit_curve(found, list(places)).band(), color=color, alpha=0.15, linewidth=0)
         axis.fill_between(places, marks.min(axis=1), marks.max(axis=1), color=color, alpha=0.35, linewidth=0)
         smooth = [np.convolve(np.pad(run, 5, "edge"), kernel / kernel.sum(), "valid") for run in found.T]
         for shown in (axis, axes[5]):

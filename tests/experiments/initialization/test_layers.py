@@ -48,6 +48,13 @@ def test_the_factor_of_gradients_is_towards_the_input():
     assert variance.log_factor(found, "gradient") == pytest.approx(-math.log(3))
 
 
+def test_the_change_after_the_first_layer_is_a_product_of_factors():
+    """Mean squares that grow by 5, 2, 3 through three layers: 6 from the first layer's output on, or back to it."""
+    values = np.array([[1.0, 5.0, 10.0, 30.0], [2.0, 10.0, 20.0, 60.0]])
+    assert variance.change_after_first(values, "signal") == pytest.approx(6)
+    assert variance.change_after_first(values, "gradient") == pytest.approx(1 / 6)
+
+
 def test_mean_cosine_of_known_vectors():
     assert inputs.mean_cosine(np.array([[1.0, 0], [0, 2], [-3, 0]])) == pytest.approx(-1 / 3)
     assert inputs.mean_cosine(np.array([[1.0, 1], [2, 2]])) == pytest.approx(1.0)
