@@ -45,7 +45,7 @@ def learning_rates(options: Options) -> Row:
         spread="at the best rate "
         + ", ".join(f"{name} [{late[name][b].min():.3f}, {late[name][b].max():.3f}]" for name, b in best.items())
         + f" ({seeds} seeds)",
-        verdict=_verdict(middle, least, best, factors),
+        verdict=judge(middle, factors),
         numbers={
             "data": data.name,
             "best rate": {name: factors[b] * RATES[name] for name, b in best.items()},
@@ -64,28 +64,42 @@ def learning_rates(options: Options) -> Row:
     )
 
 
-def _verdict(middle: dict[str, np.ndarray], least: dict[str, float], best: dict[str, int], factors: tuple) -> str:
-    """The verdict: at both ends of the range the loss must be at least twice the least one."""
-    slow = [name for name, values in middle.items() if values[0] < 2 * least[name]]
-    good = [name for name, values in middle.items() if values[-1] < 2 * least[name]]
-    if slow or good:
-        return (
-            f"{DIFFERS}: a hundredth of the rate is not too small for {', '.join(slow) or 'none'}, "
-            f"a hundredfold not too large for {', '.join(good) or 'none'}"
-        )
-    at_source = {name: values[factors.index(1.0)] for name, values in middle.items()}
+def judge(middle: dict[str, np.ndarray], factors: tuple[float, ...]) -> str:
+    """The verdict on "too small a rate takes too much time, too large a one diverges".
+
+    Too much time: at the smallest rate the loss is at least twice the least one. Diverges: at the largest rate it is
+    above that of a network that has learned nothing.
+
+    Args:
+      middle: name -> median loss over the seeds by factor, [factors]; inf where it is not finite.
+      factors: times the source's rates; the first is the smallest, the last the largest, and 1 is among them.
+    """
+    least = {name: float(values.min()) for name, values in middle.items()}
+    at_source = {name: float(values[factors.index(1.0)]) for name, values in middle.items()}
+    best = factors[int(np.argmin(middle["SGD"]))] * RATES["SGD"]
     others = [name for name in middle if name != "SGD"]
     said = [
-        f"that SGD is the slowest owes much to its rate, at {factors[best['SGD']] * RATES['SGD']:.2g} its loss is "
+        f"that SGD is the slowest owes much to its rate, at {best:.2g} its loss is "
         f"{at_source['SGD'] / least['SGD']:.1f} times less"
     ]
     if behind := [name for name in others if least[name] > least["SGD"]]:
         said[0] += f", less than that of {' and '.join(behind)} at its best"
     if slower := [name for name in others if at_source[name] > at_source["SGD"]]:
         said.append(f"slower than SGD at the source's rates: {', '.join(slower)}")
-    if learning := [name for name, values in middle.items() if values[-1] < UNTRAINED]:
-        said.append(f"a hundredfold rate is bad but no divergence for {', '.join(learning)}")
-    return f"{AGREES}: at both ends; {'; '.join(said)}"
+    quick = [name for name, values in middle.items() if values[0] < 2 * least[name]]
+    bounded = [name for name, values in middle.items() if values[-1] < UNTRAINED]
+    if not quick + bounded:
+        return f"{AGREES}: at both ends; {'; '.join(said)}"
+    reasons = []
+    if quick:
+        reasons.append(f"a hundredth of the rate is not too small for {', '.join(quick)}")
+    if bounded:
+        losses = " and ".join(f"{middle[name][-1]:.2f}" for name in bounded)
+        reasons.append(
+            f"a hundredfold rate does not diverge with {' and '.join(bounded)} (loss {losses}; nothing learned: "
+            f"{UNTRAINED:.2f})"
+        )
+    return f"{DIFFERS}: {'; '.join(reasons)}; {'; '.join(said)}"
 
 
 def _figure(data: str, late: dict[str, np.ndarray], factors: tuple, iterations: int):

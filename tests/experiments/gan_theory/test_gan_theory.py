@@ -58,7 +58,9 @@ TOO_SHORT = ("updates_per_player", "mode_collapse")  # these effects take more r
 @pytest.mark.parametrize("name", theory.ROWS)
 def test_the_quick_rows_agree_or_are_too_short_to(name):
     row = theory.ROWS[name](QUICK)
-    if name not in TOO_SHORT:
+    if name == "algorithm_1":
+        assert row.verdict.startswith("differs: it ")
+    elif name not in TOO_SHORT:
         assert row.verdict.partition(":")[0] == "agrees"
     assert row.figures or row.table
 
@@ -70,24 +72,53 @@ def read_record(name):
 def test_the_verdict_on_updates_follows_from_the_recorded_numbers_and_can_fail():
     kept = read_record("updates_per_player")
     gap = {name: np.mean(parts["gap"], axis=0) for name, parts in kept["numbers"].items()}
-    assert gaussian.judge(gap) == kept["verdict"] and kept["verdict"].startswith("agrees")
+    late = {name: np.median(parts["js"][-12:], axis=0) for name, parts in kept["numbers"].items()}
+    assert gaussian.judge(gap, late) == kept["verdict"] and kept["verdict"].startswith("agrees")
+    assert "more updates of D do not bring G nearer" in kept["verdict"]
     one, more_d, more_g = gap
-    assert gaussian.judge(gap | {more_d: gap[one]}) == "differs"
-    assert gaussian.judge(gap | {more_g: np.append(gap[more_g], gap[one].min())}) == "differs"  # one seed is enough
+    assert "more updates of D bring G nearer" in gaussian.judge(gap, late | {more_d: 0.1 * late[one]})
+    assert gaussian.judge(gap | {more_d: gap[one]}, late) == "differs"
+    more = np.append(gap[more_g], gap[one].min())  # one seed is enough
+    assert gaussian.judge(gap | {more_g: more}, late) == "differs"
+
+
+def test_the_verdict_on_algorithm_1_follows_from_the_recorded_numbers_and_can_change():
+    kept = read_record("algorithm_1")
+    numbers = {name: np.array(kept["numbers"][name]) for name in ("js", "floor")}
+    first, late, floor = numbers["js"][0], numbers["js"][-kept["numbers"]["last"] :], numbers["floor"]
+    assert gaussian.judge_end(first, late, floor) == kept["verdict"]
+    assert kept["verdict"].startswith("differs: it comes near and circles")
+    assert gaussian.judge_end(first, late * 0 + 1.5 * floor, floor).startswith("agrees")
+    far = late.copy()
+    far[:, 0] = 0.5 * first[0]  # one game is enough
+    assert gaussian.judge_end(first, far, floor) == "differs: it does not come near"
+
+
+def test_the_sampling_floor_is_that_of_a_histogram():
+    """2 n KL is about chi-squared with as many degrees of freedom as bins, and JS is KL / 4 of a small difference."""
+    inside = (gaussian.COUNT * gaussian.WIDTH * densities.gaussian(3.0, 0.7)(gaussian.CENTERS) > 1).sum()
+    floor = gaussian.sampling_floor(range(20)).mean()
+    assert floor == pytest.approx(inside / (8 * gaussian.COUNT), rel=0.3)
+
+
+def test_settings_fail_collapse_or_cover():
+    assert modes.describe(np.array([1, 0]), np.array([0.9, 0.03]), 8) == "fails"
+    assert modes.describe(np.array([4, 2]), np.array([0.9, 0.5]), 8) == "collapses"
+    assert modes.describe(np.array([4, 5]), np.array([0.9, 0.5]), 8) == "in between"
+    assert modes.describe(np.array([8, 6]), np.array([0.9, 0.5]), 8) == "covers"
 
 
 def test_the_verdict_on_collapse_follows_from_the_recorded_numbers_and_can_fail():
     kept = read_record("mode_collapse")
-    plays = {tuple(play.split(", ", 1)): np.array(n["history"])[-1][:, 0] for play, n in kept["numbers"].items()}
+    last = {tuple(play.split(", ", 1)): np.array(n["history"])[-1] for play, n in kept["numbers"].items()}
     counts = {"ring of 8": 8, "grid of 25": 25}
-    assert modes.judge(plays, counts) == kept["verdict"] and kept["verdict"].startswith("agrees")
-    collapse, covering = ("ring of 8", "D 1, G 5"), ("grid of 25", "D 1, G 1, faster D, penalty")
-    control = ("grid of 25", "D 1, G 1, faster D")
-    assert "; the penalty adds modes on the grid of 25" in kept["verdict"]
-    assert "; the penalty adds no modes" in modes.judge(plays | {control: np.array([9, 25, 10])}, counts)
-    assert modes.judge(plays | {collapse: np.array([1, 1, 3])}, counts) == "differs"
-    assert modes.judge(plays | {covering: np.array([25, 17])}, counts) == "differs"
-    assert modes.judge(plays | {covering: np.array([25, 17])}, counts, too_short=True) == "differs: too few rounds"
+    assert modes.judge(last, counts) == kept["verdict"]
+    assert kept["verdict"].startswith("agrees: collapsed: grid of 25, D 1, G 1, faster D; with the penalty")
+    control, penalty = ("grid of 25", "D 1, G 1, faster D"), ("grid of 25", "D 1, G 1, faster D, penalty")
+    assert modes.judge(last | {control: last[penalty]}, counts) == "differs"  # nothing collapses
+    assert modes.judge(last | {control: last["grid of 25", "D 1, G 5"]}, counts) == "differs"  # failing is not enough
+    assert modes.judge(last | {penalty: last[control]}, counts) == "differs"  # the penalty does not help
+    assert modes.judge(last | {penalty: last[control]}, counts, too_short=True) == "differs: too few rounds"
 
 
 def test_no_trained_discriminator_exceeds_the_value_at_the_optimum():

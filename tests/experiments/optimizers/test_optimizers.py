@@ -1,5 +1,6 @@
 """Optimisers against closed forms, bands against known distributions, networks against NumPy, the command."""
 
+import csv
 import itertools
 import json
 import subprocess
@@ -68,6 +69,11 @@ def test_an_unknown_name():
 @pytest.mark.parametrize("name", NAMES)
 def test_the_framework_follows_the_formula(name):
     assert difference(name, 60, seed=7).max() < 1e-6
+
+
+def test_momentum_differs_by_its_rounding_to_float32_alone():
+    assert difference("Momentum", 100, seed=0, rounded=False).max() > 5e-7
+    assert difference("Momentum", 100, seed=0).max() < 1e-12
 
 
 @pytest.mark.parametrize("name", ["AdaGrad", "RMSProp"])
@@ -270,14 +276,31 @@ def test_initial_weights_are_hes():
 # The verdicts.
 
 
-def test_the_verdict_on_learning_rates_follows_from_the_numbers():
-    factors, best = (0.01, 1.0, 100.0), {"SGD": 1, "Adam": 1}
-    bowl = {"SGD": np.array([2.3, 0.5, 9.0]), "Adam": np.array([2.0, 0.2, np.inf])}
-    least = {name: values.min() for name, values in bowl.items()}
-    assert rates._verdict(bowl, least, best, factors).startswith("agrees")
-    flat = bowl | {"Adam": np.array([0.2, 0.2, 0.2])}
-    assert "Adam" in rates._verdict(flat, least, best, factors)
-    assert rates._verdict(flat, least, best, factors).startswith("differs")
+@pytest.mark.parametrize(
+    "adam, expected",
+    [
+        ([2.0, 0.2, np.inf], "agrees: at both ends"),
+        ([2.0, 0.2, 9.0], "agrees: at both ends"),
+        ([2.0, 0.2, 1.8], "differs: a hundredfold rate does not diverge with Adam (loss 1.80; nothing learned: 2.30)"),
+        ([0.3, 0.2, 9.0], "differs: a hundredth of the rate is not too small for Adam"),
+        ([0.2, 0.2, 0.2], "differs: a hundredth of the rate is not too small for Adam; a hundredfold rate does not"),
+    ],
+)
+def test_the_verdict_on_learning_rates_follows_from_the_numbers(adam, expected):
+    middle = {"SGD": np.array([2.3, 0.5, 9.0]), "Adam": np.array(adam)}
+    assert rates.judge(middle, (0.01, 1.0, 100.0)).startswith(expected)
+
+
+def test_the_recorded_verdict_on_learning_rates_is_that_of_its_table():
+    folder = Path(rates.__file__).parent / "results"
+    with open(folder / "learning_rates.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    seeds = [name for name in rows[0] if name.startswith("seed")]
+    middle = {
+        name: np.array([np.median([float(row[seed]) for seed in seeds]) for row in rows if row["optimiser"] == name])
+        for name in NAMES
+    }
+    assert rates.judge(middle, rates.FACTORS) == json.loads((folder / "learning_rates.json").read_text())["verdict"]
 
 
 # The rows and the command.
