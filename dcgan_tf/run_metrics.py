@@ -30,10 +30,11 @@ STEP_METRICS = (
 )
 # Of generated images against real ones, after the steps that `--evaluate_every` names.
 SCORES = (
-    RunMetric("frechet", "quality/frechet_random_features"),
+    RunMetric("frechet", "quality/frechet_fault_features"),
     RunMetric("sliced_wasserstein", "quality/sliced_wasserstein"),
     RunMetric("precision", "quality/precision"),
     RunMetric("recall", "quality/recall"),
+    RunMetric("coverage", "quality/coverage"),
     RunMetric("ms_ssim", "quality/ms_ssim"),
 )
 STEP_NAMES = tuple(metric.name for metric in STEP_METRICS)

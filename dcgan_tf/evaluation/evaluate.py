@@ -57,7 +57,7 @@ def evaluate(options: EvaluateOptions) -> tuple[Evaluation, list[Path]]:
 
 def _measure(options: EvaluateOptions, sets: Sets, inception, spool: Path) -> Evaluation:
     from dcgan_tf.metrics.comparison import Sample, compare
-    from dcgan_tf.metrics.features import RandomFeatures, extract
+    from dcgan_tf.metrics.features import FaultFeatures, extract
 
     training, unseen, fakes = sets.real.training, sets.real.held_out, sets.images
     count = min(options.num_images, len(training), len(fakes))
@@ -82,10 +82,10 @@ def _measure(options: EvaluateOptions, sets: Sets, inception, spool: Path) -> Ev
     with Progress("searching for copies", count + at_held_out) as bar:
         fakes_nearest = find_nearest(fakes, training, bar)
         unseen_nearest = find_nearest(unseen, training, bar) if at_held_out else None
-    network = RandomFeatures()
+    network = FaultFeatures()
 
     def sample(images: np.ndarray, near: Nearest | None = None) -> Sample:
-        with Progress(f"random features of {len(images):,} images", len(images)) as bar:
+        with Progress(f"features of {len(images):,} images", len(images)) as bar:
             features = extract(network, images, bar)
         seen = None
         if inception:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dcgan_tf.console import Progress
-from dcgan_tf.metrics.features import RandomFeatures, extract
+from dcgan_tf.metrics.features import FaultFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.kernel import kernel_distance
 from dcgan_tf.metrics.memorisation import copying
@@ -27,7 +27,7 @@ class Sample:
 
     Attributes:
       images: uint8 [N, S, S, C], in random order, so that the first n are a random sample too.
-      features: of the random network, float32 [N, 256].
+      features: of the fault network, float32 [N, d].
       to_training: distance of each image to its nearest training image, float64 [N], or None if it is not needed.
       inception: Inception features, float32 [N, 2048], or None without the weights.
     """
@@ -119,19 +119,21 @@ class QuickScores:
     Args:
       real: the images to sample from, uint8 [N, S, S, C].
       seed: random seed of the sample and of the metrics.
+      network: extracts the features; None: `FaultFeatures`.
 
     Attributes:
       count: the number of images compared, at most 1,000; 0 if the set is too small.
       ms_ssim: MS-SSIM of random pairs of the real images.
-      network, features: the random network, and its features of the real images, float32 [count, 256].
+      network, features: the network, and its features of the real images, float32 [count, d].
     """
 
-    def __init__(self, real: np.ndarray, seed: int):
+    def __init__(self, real: np.ndarray, seed: int, network: Callable | None = None):
         self._seed = seed
         self.count = min(QUICK_IMAGES, len(real)) if len(real) >= LEAST_IMAGES else 0
-        self.network = RandomFeatures()
+        self.network = network or FaultFeatures()
         self._real = real[np.random.default_rng([seed, 0]).permutation(len(real))[: self.count]]
-        self.features = extract(self.network, self._real) if self.count else np.zeros((0, 256), np.float32)
+        if self.count:
+            self.features = extract(self.network, self._real)
         self.ms_ssim = float(pair_similarities(self._real, self._draw()).mean()) if self.count else float("nan")
 
     def _draw(self) -> np.random.Generator:
@@ -149,5 +151,6 @@ class QuickScores:
             "sliced_wasserstein": float(np.mean(list(distances.values()))),
             "precision": near["precision"],
             "recall": near["recall"],
+            "coverage": near["coverage"],
             "ms_ssim": float(pair_similarities(fakes, draw).mean()),
         }

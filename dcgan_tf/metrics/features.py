@@ -1,49 +1,49 @@
-"""A fixed network of random weights, and its features of images.
+"""The features of images that the quality metrics are computed from.
 
-It needs no download and gives the same numbers everywhere: the weights are integers of a pinned random stream, checked
-by their hash. Random features rank generators as trained ones do (arXiv 2208.09218), but their distances have another
-scale, so that metrics computed from them are never called FID or KID.
+They are those of a small network that was trained to find the faults of generated images in drawn ones
+(`experiments/feature_network`). Its weights are part of the package, so nothing is downloaded. Distances of these
+features have another scale than FID and KID and are never called that.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Mapping
+from importlib import resources
 
 import numpy as np
 
 from dcgan_tf.backend import tf
 from dcgan_tf.console import Progress
 
-SEED = 1406_2661
-SHA256 = "ffe6a3a66f9ac08ba1053415db563a336610b149a93bffef41ab7b7296e076f0"
+WEIGHTS = "fault_network.npz"
+STRIDES = (2, 2, 1, 2, 1)  # of the layers of each trunk
+AVERAGED = (2, 4)  # the layers whose spatial means are the features
 BATCH = 256
-MAPS = (16, 32, 64, 64)  # of each stage; the last ones are averaged over four quadrants, which gives 256 features
-GAIN = 2.7  # of each stage, so that natural images have features near 1, where the cubic kernel is not linear
-KERNEL = 5
 
 
-class RandomFeatures:
-    """Four stages of zero-mean random filters, absolute values and halving, averaged over image quadrants at the end.
+class FaultFeatures:
+    """The trunks of the network, each five convolutions with ReLU, applied at the images' own resolution.
 
-    The absolute value of a zero-mean filter measures the amount of an edge, a texture or a colour contrast, as in a
-    scattering transform (Bruna & Mallat 2013). The quadrants keep a coarse layout.
+    Args:
+      data: the bytes of the file of weights, which `experiments.feature_network.train` writes; None: the package's.
 
     Attributes:
-      name: the name of the features in results.
+      name: the name of the features in results; it tells networks with other weights apart.
       dimension: the number of features of an image.
     """
 
-    name = f"random features {SEED}"
-    dimension = 4 * MAPS[-1]
-
-    def __init__(self):
-        kernels = _integer_kernels()
-        digest = hashlib.sha256(b"".join(kernel.tobytes() for kernel in kernels)).hexdigest()
-        if digest != SHA256:  # numbers would not be comparable with those of other machines
-            raise RuntimeError(f"the random network's weights have the hash {digest}, not {SHA256}")
-        self._kernels = [tf.constant(_normalise(kernel)) for kernel in kernels]
+    def __init__(self, data: bytes | None = None):
+        data = data or resources.files("dcgan_tf.metrics").joinpath(WEIGHTS).read_bytes()
+        self.name = f"fault network {hashlib.sha256(data).hexdigest()[:8]}"
+        with np.load(io.BytesIO(data)) as arrays:
+            self._normaliser = tf.constant(arrays["normaliser"])
+            trunks = sum(name.startswith("bias") for name in arrays) // len(STRIDES)
+            self._trunks = [
+                [_read_layer(arrays, f"{trunk}_{layer}") for layer in range(len(STRIDES))] for trunk in range(trunks)
+            ]
+        self.dimension = int(self._normaliser.shape[0])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Compute uint8 [n, H, W, 3 or 1] -> float32 [n, dimension]; grey images count as equal red, green and blue."""
@@ -53,13 +53,22 @@ class RandomFeatures:
 
     @tf.function
     def _features(self, images):
-        x = tf.cast(images, tf.float32) / 127.5 - 1.0
-        x = tf.broadcast_to(x, (*x.shape[:3], 3))
-        for kernel in self._kernels:
-            x = GAIN * tf.abs(tf.nn.conv2d(x, kernel, strides=1, padding="SAME"))
-            x = tf.nn.avg_pool2d(x, 2, 2, "VALID")
-        half = x.shape[1] // 2
-        return tf.reshape(tf.nn.avg_pool2d(x, half, half, "VALID"), (BATCH, self.dimension))
+        images = tf.cast(images, tf.float32) / 64.0 - 2.0
+        images = tf.broadcast_to(images, (*images.shape[:3], 3))
+        found = []
+        for trunk in self._trunks:
+            x = images
+            for layer, ((kernel, bias), stride) in enumerate(zip(trunk, STRIDES)):
+                x = tf.nn.relu(tf.nn.conv2d(x, kernel, stride, "SAME") + bias)
+                if layer in AVERAGED:
+                    found.append(tf.reduce_mean(x, (1, 2)))
+        return self._normaliser * tf.concat(found, axis=1)
+
+
+def _read_layer(arrays: Mapping[str, np.ndarray], place: str) -> tuple:
+    """The kernel, kept as 8-bit integers and a scale of each filter, and the bias of a layer."""
+    kernel = arrays[f"kernel{place}"].astype(np.float32) * arrays[f"scale{place}"]
+    return tf.constant(kernel), tf.constant(arrays[f"bias{place}"])
 
 
 def extract(network: Callable, images: np.ndarray, bar: Progress | None = None) -> np.ndarray:
@@ -70,21 +79,3 @@ def extract(network: Callable, images: np.ndarray, bar: Progress | None = None) 
         if bar:
             bar.advance(len(parts[-1]))
     return np.concatenate(parts)
-
-
-@functools.cache
-def _integer_kernels() -> tuple[np.ndarray, ...]:
-    """Draw the kernels, int8 [5, 5, maps in, maps out] each.
-
-    NumPy guarantees the streams of RandomState, and integers are free of rounding.
-    """
-    draw = np.random.RandomState(SEED)
-    shapes = [(KERNEL, KERNEL, n_in, n_out) for n_in, n_out in zip((3, *MAPS), MAPS)]
-    return tuple(draw.randint(-127, 128, shape).astype(np.int8) for shape in shapes)
-
-
-def _normalise(kernel: np.ndarray) -> np.ndarray:
-    """Give each filter zero mean over its taps in each input map, and unit norm."""
-    real = kernel.astype(np.float64)
-    real -= real.mean(axis=(0, 1), keepdims=True)
-    return (real / np.sqrt(np.square(real).sum(axis=(0, 1, 2), keepdims=True))).astype(np.float32)

@@ -33,8 +33,8 @@ class Metric:
 
 METRICS = {
     "sliced_wasserstein": Metric("sliced Wasserstein distance x1e3", "lower", 1),
-    "frechet": Metric("Fréchet distance, random features", "lower", 2),
-    "kernel": Metric("kernel distance x1e3, random features", "lower", 1),
+    "frechet": Metric("Fréchet distance, fault features", "lower", 2),
+    "kernel": Metric("kernel distance x1e3, fault features", "lower", 1),
     "precision": Metric("precision (k=3)", "higher", 3),
     "recall": Metric("recall (k=3)", "higher", 3),
     "density": Metric("density (k=5)", "higher", 3),

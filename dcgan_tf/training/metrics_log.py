@@ -28,8 +28,11 @@ class Records:
 
     def __init__(self, log_file: Path, metrics_file: Path, step: int):
         log = _first_lines(log_file, step)
-        # A run of an earlier version, which had fewer columns, continues with all of them.
-        rows = [row + "," * (len(COLUMNS) - 1 - row.count(",")) for row in _first_lines(metrics_file, step + 1)[1:]]
+        header, *rows = _first_lines(metrics_file, step + 1) or [""]
+        if header != ",".join(COLUMNS):
+            # A run of an earlier version: its scores were of other features and do not compare with later ones.
+            steps = len(COLUMNS) - len(SCORE_NAMES)
+            rows = [",".join([*row.split(",")[:steps], *[""] * len(SCORE_NAMES)]) for row in rows]
         metrics = [",".join(COLUMNS), *rows]
         write_text(log_file, "".join(line + "\n" for line in log))
         write_text(metrics_file, "".join(line + "\n" for line in metrics))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 FLAGS = absl_flags.FLAGS
 QUICK_RESULTS = "runs/reproduction-quick"
 BY_ID = " Rows of the sources are made by id with `python -m experiments.reproduction --rows=`."
-AGREES, DIFFERS, SOURCE_ERROR = "agrees", "differs", "source in error"
-VERDICTS = (AGREES, DIFFERS, SOURCE_ERROR)
+AGREES, DIFFERS, SOURCE_ERROR, IN_SMALL = "agrees", "differs", "source in error", "tested in small"
+VERDICTS = (AGREES, DIFFERS, SOURCE_ERROR, IN_SMALL)
 PARTS = ("title", "published", "ours", "spread", "verdict", "numbers")  # of a row, kept in its record
 # Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")

@@ -78,12 +78,13 @@ def dcgan_initialization(options: Options) -> Row:
     from dcgan_tf.batch import Batch
     from dcgan_tf.distributed.replicas import compile_train_steps
     from dcgan_tf.metrics.comparison import QuickScores
+    from experiments.framework.random_features import RandomFeatures
 
     seeds, later = (1, BLOCK) if options.quick else (min(options.seeds, MOST_SEEDS), LATER)
     steps = later if options.quick else 2 * LATER
     real = draw_roads(*((120, 6) if options.quick else (600, 16)))
     train, test = real[::2], real[1::2]
-    scored = QuickScores(test, 0)
+    scored = QuickScores(test, 0, RandomFeatures())
     kinds = (KINDS[0], NAIVE) if options.quick else KINDS
     looks: dict[str, dict[int, list]] = {}
     scores = {REAL: [scored(lambda n: train[:n])]}

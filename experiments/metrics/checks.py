@@ -53,11 +53,11 @@ def measure(images: np.ndarray, count: int, seed: int) -> dict:
     from dcgan_tf.console import Progress
     from dcgan_tf.evaluation.sets import draw_rows
     from dcgan_tf.metrics.comparison import Sample, compare
-    from dcgan_tf.metrics.features import RandomFeatures, extract
+    from dcgan_tf.metrics.features import FaultFeatures, extract
     from dcgan_tf.metrics.memorisation import find_nearest
     from dcgan_tf.metrics.results import HALVES
 
-    network = RandomFeatures()
+    network = FaultFeatures()
     training, fresh, unseen = (images[np.sort(rows)] for rows in np.split(draw_rows(len(images), 3 * count, seed), 3))
 
     def sample(x: np.ndarray) -> Sample:

@@ -39,7 +39,7 @@ def measure() -> tuple[dict[str, dict], int]:
     from dcgan_tf.evaluation.sets import draw_rows
     from dcgan_tf.gan.dcgan import DCGAN
     from dcgan_tf.metrics.comparison import Sample, compare
-    from dcgan_tf.metrics.features import RandomFeatures, extract
+    from dcgan_tf.metrics.features import FaultFeatures, extract
     from dcgan_tf.metrics.memorisation import find_nearest
     from dcgan_tf.metrics.results import LEAST_IMAGES
 
@@ -48,7 +48,7 @@ def measure() -> tuple[dict[str, dict], int]:
     packed = open_packed(config)
     if len(packed.held_out) < LEAST_IMAGES:
         raise UserError(f"{FLAGS.data_dir}: {len(packed.held_out)} images held out; {LEAST_IMAGES} are needed.")
-    training, count, network = packed.training, len(packed.held_out), RandomFeatures()
+    training, count, network = packed.training, len(packed.held_out), FaultFeatures()
 
     def sample(images: np.ndarray) -> Sample:
         return Sample(images, extract(network, images), find_nearest(images, training).distance)

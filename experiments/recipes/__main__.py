@@ -205,6 +205,7 @@ def run_stage(name: str, out: Path) -> None:
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.files import write_text
     from dcgan_tf.metrics.comparison import QuickScores
+    from experiments.framework.random_features import RandomFeatures
 
     stage = STAGES[name]
     times = read_step_times(stage, out / f"step_times-{stage.image_size}px-width{stage.width}.json")
@@ -217,7 +218,7 @@ def run_stage(name: str, out: Path) -> None:
                 stem = f"{name}-{dataset}-{variant}-{seed}"
                 if (out / f"{stem}.json").exists():
                     continue
-                scores = scores or QuickScores(open_packed(config).training, seed=0)
+                scores = scores or QuickScores(open_packed(config).training, seed=0, network=RandomFeatures())
                 steps = stage.steps or max(10, int(budget / times[variant]))
                 result = run_one(variant, dataset, stage, seed, steps, out / f"{stem}.png", scores)
                 write_text(out / f"{stem}.json", json.dumps(result, indent=2) + "\n")

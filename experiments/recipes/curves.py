@@ -21,7 +21,7 @@ COLUMNS = {
     "trained_recall": ("trained recall", 2),
     "trained_coverage": ("trained coverage", 2),
     "sliced_wasserstein": ("sliced W. x1e3", 1),
-    "frechet": ("random-feature Fréchet", 1),
+    "fault_frechet": ("fault-feature Fréchet", 1),
     "high_frequencies": ("highest frequencies", 2),
 }
 COLORS = ("#999999", "#E69F00", "#56B4E9", "#F0E442", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#8B4513", "#000000")

@@ -8,9 +8,11 @@ import numpy as np
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.metrics.comparison import QuickScores
+from dcgan_tf.metrics.features import extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.kernel import kernel_distance
 from dcgan_tf.metrics.neighbours import neighbourhood_measures
+from experiments.framework.random_features import RandomFeatures
 from experiments.framework.trained_features import TrainedFeatures
 
 COUNT = 1000
@@ -37,8 +39,9 @@ class Judge:
         chosen = np.random.default_rng(0).permutation(len(images))[: 2 * COUNT]
         reference, others = images[np.sort(chosen[:COUNT])], images[np.sort(chosen[COUNT:])]
         self._scores = QuickScores(reference, seed=0)
-        self._network = TrainedFeatures(packages)
-        self._features = self._network(reference)
+        self._networks = {"random": RandomFeatures(), "trained": TrainedFeatures(packages)}
+        self._networks["fault"] = self._scores.network
+        self._features = {name: extract(network, reference) for name, network in self._networks.items()}
         self._power = high_frequency_power(reference)
         self.real_beside = self(others)
 
@@ -46,20 +49,22 @@ class Judge:
         """Measure uint8 [1000, S, S, 3].
 
         Returns:
-          the names of `QuickScores`; those of the trained features with "trained_" before them, the kernel distance
-          times 1,000; "high_frequencies", the power at the highest spatial frequencies divided by the real images'.
+          "sliced_wasserstein" and "ms_ssim", as the package has them; for each of the networks fault (the package's),
+          random (its predecessor) and trained (MobileNet), as "fault_frechet": frechet, kernel (times 1,000),
+          precision, recall, density, coverage; "high_frequencies", the power at the highest spatial frequencies
+          divided by that of the real images.
         """
-        features = self._network(images)
-        trained = {
-            "frechet": frechet_distance(self._features, features),
-            "kernel": 1e3 * kernel_distance(self._features, features, np.random.default_rng(0)),
-            **neighbourhood_measures(self._features, features),
-        }
-        return {
-            **self._scores(lambda n: images[:n]),
-            **{f"trained_{name}": value for name, value in trained.items()},
-            "high_frequencies": high_frequency_power(images) / self._power,
-        }
+        scores = self._scores(lambda n: images[:n])
+        found = {name: scores[name] for name in ("sliced_wasserstein", "ms_ssim")}
+        for name, network in self._networks.items():
+            real, features = self._features[name], extract(network, images)
+            distances = {
+                "frechet": frechet_distance(real, features),
+                "kernel": 1e3 * kernel_distance(real, features, np.random.default_rng(0)),
+            }
+            of_network = distances | neighbourhood_measures(real, features)
+            found |= {f"{name}_{metric}": value for metric, value in of_network.items()}
+        return found | {"high_frequencies": high_frequency_power(images) / self._power}
 
 
 def high_frequency_power(images: np.ndarray) -> float:

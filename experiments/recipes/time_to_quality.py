@@ -79,10 +79,11 @@ def train(variant: str, aim: float | None) -> dict:
     from dcgan_tf.datasets.batching import batches
     from dcgan_tf.datasets.packing import open_packed
     from dcgan_tf.metrics.comparison import QuickScores
+    from experiments.framework.random_features import RandomFeatures
 
     config = make_config(variant)
     training = open_packed(config).training
-    scores, gan = QuickScores(training, seed=0), make_gan(variant)
+    scores, gan = QuickScores(training, seed=0, network=RandomFeatures()), make_gan(variant)
     steps = FLAGS.most_steps if aim else FLAGS.steps
     data, measured = batches(Batch.unlabelled(training), config, 0, steps), []
     for step in progress(range(steps), variant, unit="steps"):

@@ -220,3 +220,21 @@ SOURCES: dict[str, Source] = {
         "several GPUs, machines of their own (two workers ran on one machine)",
     ),
 }
+
+# Errors of the sources that no row shows, in Markdown.
+ERRORS = (
+    'Slides, on LFW: "4,096 people have one image only". With the 1,680 who have several that would be 5,776 of '
+    "its 5,749 people; it is 4,069.",
+    "Slides, optimal D: f''(a / (a + b)) is printed with 1 - a / (a + b) in its second denominator, without the "
+    "square: it is -a / y² - b / (1 - y)². The sign, which the proof needs, is the same.",
+    "Slides, Xavier: z_j ~ N(0, n σ_x σ_w) and all that follows from it have standard deviations where the "
+    "variances σ_x² and σ_w² belong.",
+    "Slides, He: the product of n_l Var[w_l] under the backward condition lacks the factors 1/2 of the formula "
+    "before it. With Var[w_l] = 2 / n̂_l the printed product is 2^(L-1) d_1 / d_L.",
+    'Article, prose: z and gamma come from a "uniform" distribution of a mean and a standard deviation; its code '
+    "draws both from a normal distribution.",
+    "Article, prose: D is trained more often than G, to stay the stronger one; its code makes one update of D and "
+    "two of G.",
+    'Article, prose: three transposed convolutions, each of depth "64 * 4", the last one with tanh; its code has '
+    "four, of 256, 128, 64 and 3 maps.",
+)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from experiments.framework import study
-from experiments.reproduction.sources import NAMES, SOURCES, Source
+from experiments.reproduction.sources import ERRORS, NAMES, SOURCES, Source
 
 NOT_RUN = "not run"
 _HEAD = "| id | row | what | published | ours | spread | verdict |\n|---|---|---|---|---|---|---|\n"
@@ -37,6 +37,9 @@ def make_page(results: dict[str, Path], beside: Path, command: str) -> str:
             _HEAD + "".join(_line(id, records[id]) for id in SOURCES),
             "## Beyond the sources\n",
             _HEAD + "".join(_line(id, records[id]) for id in beyond),
+            "## Errors of the sources\n",
+            'Those that a row shows have the verdict "source in error". Besides:\n',
+            "".join(f"* {error}\n" for error in ERRORS),
             *(["## Figures\n"] if drawn else []),
             *(_figures(id, record, results[NAMES[id]], beside) for id, record in drawn),
         ]
@@ -44,9 +47,13 @@ def make_page(results: dict[str, Path], beside: Path, command: str) -> str:
 
 
 def _summary(records: dict[str, dict | None]) -> str:
-    kinds = [_verdict(name, record).partition(":")[0] for name, record in records.items()]
-    counted = {kind: kinds.count(kind) for kind in dict.fromkeys([*study.VERDICTS, *sorted(kinds)])}
-    return f"{len(records)} rows: " + ", ".join(f"{count} {kind}" for kind, count in counted.items() if count) + ".\n"
+    """Counts of verdicts: of the sources' rows, and apart from them of those beyond the sources."""
+    beyond, counts = [id for id in records if id not in SOURCES], []
+    for rows, name in ((list(SOURCES), "rows of the sources"), (beyond, "rows beyond them")):
+        kinds = [_verdict(id, records[id]).partition(":")[0] for id in rows]
+        counted = {kind: kinds.count(kind) for kind in dict.fromkeys([*study.VERDICTS, *sorted(kinds)])}
+        counts.append(f"{len(rows)} {name}: " + ", ".join(f"{n} {kind}" for kind, n in counted.items() if n))
+    return f"{'; '.join(counts)}.\n"
 
 
 def _verdict(id: str, record: dict | None) -> str:
@@ -55,7 +62,7 @@ def _verdict(id: str, record: dict | None) -> str:
     source = SOURCES.get(id)
     if not source or not source.command:
         return NOT_RUN
-    return f"tested in small: {NOT_RUN}: {source.not_run}" if source.not_run else "tested"
+    return f"{study.IN_SMALL}: {NOT_RUN}: {source.not_run}" if source.not_run else "tested"
 
 
 def _line(id: str, record: dict | None) -> str:

@@ -142,7 +142,7 @@ def test_tensorboard_serves_every_scalar_with_the_values_of_the_metrics_file(ask
     tags = set(json.loads(ask("plugin/scalars/tags"))["tensorboard"])
     others = {"speed/images_per_second", "weight_norm/generator", "weight_norm/discriminator"}
     quality = {
-        "quality/frechet_random_features": "frechet",
+        "quality/frechet_fault_features": "frechet",
         "quality/sliced_wasserstein": "sliced_wasserstein",
         "quality/precision": "precision",
         "quality/recall": "recall",

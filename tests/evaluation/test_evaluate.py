@@ -18,7 +18,7 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.evaluation.evaluate import evaluate
 from dcgan_tf.evaluation.options import EvaluateOptions
 from dcgan_tf.evaluation.sets import draw_rows, spool_rows, write_images
-from dcgan_tf.metrics.features import RandomFeatures, extract
+from dcgan_tf.metrics.features import FaultFeatures, extract
 from dcgan_tf.metrics.frechet import frechet_distance
 from dcgan_tf.metrics.inception import InceptionFeatures
 from dcgan_tf.metrics.kernel import mmd2
@@ -74,7 +74,7 @@ def test_a_run_is_compared_with_its_set_and_with_the_held_out_images(run_with_he
 
     # The distance, computed here from the generator and the packed set.
     gan = dcgan_tf.load(run_with_held_out)
-    network = RandomFeatures()
+    network = FaultFeatures()
     fakes = extract(network, gan.generate(100, seed=3))
     np.testing.assert_array_equal(evaluation.fakes, gan.generate(100, seed=3))
     packed = find_packed(gan.config).images

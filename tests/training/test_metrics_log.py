@@ -40,12 +40,19 @@ def test_metrics_have_a_column_for_everything_that_is_measured(tmp_path):
     with Records(tmp_path / "train.log", tmp_path / "metrics.csv", 0) as records:
         records.add(7, 30, 5, 0.46341, METRICS)
     header, row = (tmp_path / "metrics.csv").read_text().splitlines()
-    assert header == BEFORE_SCORES + ",frechet,sliced_wasserstein,precision,recall,ms_ssim"
-    assert row == "7,1,0.4634,0.67223823,0.71121359,0.25,0.42223823,0.5,0.4,1e-07,123456.789,,,,,"
+    assert header == BEFORE_SCORES + ",frechet,sliced_wasserstein,precision,recall,coverage,ms_ssim"
+    assert row == "7,1,0.4634,0.67223823,0.71121359,0.25,0.42223823,0.5,0.4,1e-07,123456.789,,,,,,"
 
 
 def test_what_was_not_measured_is_nan(tmp_path):
-    scores = {"frechet": 12.25, "sliced_wasserstein": 38.5, "precision": 0.0, "recall": 1.0, "ms_ssim": 0.75}
+    scores = {
+        "frechet": 12.25,
+        "sliced_wasserstein": 38.5,
+        "precision": 0.0,
+        "recall": 1.0,
+        "coverage": 0.5,
+        "ms_ssim": 0.75,
+    }
     with Records(tmp_path / "train.log", tmp_path / "metrics.csv", 0) as records:
         for step in range(4):
             records.add(step, 30, 5, 0.25, METRICS | (scores if step == 2 else {}))
@@ -62,8 +69,20 @@ def test_a_file_from_before_there_were_scores(tmp_path):
     assert read["d_loss"] == [3] and read["g_grad_norm"] == [123456.789] and np.isnan(read["frechet"]).all()
     assert frechet_distances(read) == {}
     with Records(tmp_path / "train.log", path, 1) as records:
-        records.add(1, 30, 5, 0.25, METRICS | dict.fromkeys(COLUMNS[-5:], 0.5))
-    assert path.read_text().splitlines()[1] == row + ",,,,,"
+        records.add(1, 30, 5, 0.25, METRICS | dict.fromkeys(COLUMNS[-6:], 0.5))
+    assert path.read_text().splitlines()[1] == row + ",,,,,,"
+    assert frechet_distances(read_metrics(path)) == {2: 0.5}
+
+
+def test_scores_of_the_features_of_an_earlier_version_are_left_out_when_a_run_continues(tmp_path):
+    """They stay readable until then, so that --checkpoint=best of a finished run is what it was."""
+    path, row = tmp_path / "metrics.csv", "0,0,0.2500,3,0.71,0.25,0.42,0.5,0.4,1e-07,123456.789"
+    before = f"{BEFORE_SCORES},frechet,sliced_wasserstein,precision,recall,ms_ssim\n{row},12.5,38.5,0.5,0.25,0.75\n"
+    path.write_text(before)
+    assert frechet_distances(read_metrics(path)) == {1: 12.5}
+    with Records(tmp_path / "train.log", path, 1) as records:
+        records.add(1, 30, 5, 0.25, METRICS | dict.fromkeys(COLUMNS[-6:], 0.5))
+    assert path.read_text().splitlines()[1] == row + ",,,,,,"
     assert frechet_distances(read_metrics(path)) == {2: 0.5}
 
 

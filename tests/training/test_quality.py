@@ -80,6 +80,7 @@ def scripted(tiny_config, monkeypatch):
                 "sliced_wasserstein": 9.0,
                 "precision": 0.5,
                 "recall": 0.5,
+                "coverage": 0.5,
                 "ms_ssim": 0.3,
             }
 

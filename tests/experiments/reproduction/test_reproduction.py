@@ -153,7 +153,9 @@ def test_records_fill_the_table_and_pictures_are_linked_from_where_the_page_is(t
     assert "\n### A1\n" in page
     assert cells(page, "B3")[5:] == ["0.01 (quick form)", "differs: by chance"]
     assert page.index("## Beyond") < page.index("| CONV-CHECKERBOARD |") < page.index("## Figures")
-    assert "47 rows: 1 agrees, 1 differs, 1 source in error, " in page
+    assert "\n40 rows of the sources: 1 agrees, 1 differs, " in page
+    assert "; 7 rows beyond them: 1 source in error, 6 not run.\n" in page
+    assert page.index("## Beyond") < page.index("4,069") < page.index("## Figures")
     links = re.findall(r'src="([^"]*)"', page)
     assert links == ["results/rows/generator_sum.png"] and (tmp_path / links[0]).exists()
 
@@ -245,7 +247,10 @@ def test_the_prose_of_the_article_cannot_be_right():
 
 def test_training_is_the_articles(monkeypatch):
     made = networks.training_time(Options())
-    assert made.verdict.startswith("agrees: in all settings") and made.numbers["steps"] == 63_825 // 64
+    assert (
+        made.verdict.startswith("tested in small: all settings are the same; 30 epochs were not run")
+        and made.numbers["steps"] == 63_825 // 64
+    )
     monkeypatch.setitem(networks.TRAINING, "g_steps", 1)
     assert networks.training_time(Options()).verdict == "differs: in g_steps"
 
