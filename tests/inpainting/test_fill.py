@@ -112,11 +112,11 @@ def test_the_benchmark_has_all_masks_and_baselines(trained, tmp_path):
     pytest.importorskip("skimage", reason="scikit-image is not installed")
     inpaint(InpaintOptions(run=str(trained), benchmark=True, num_images=2, **QUICK, output=str(tmp_path / "out")))
     found = rows(tmp_path / "out")
-    methods = ("dcgan", "mean_fill", "nearest_image", "biharmonic")
+    methods = ("dcgan", "mean_fill", "membrane", "nearest_image", "nearest_poisson", "biharmonic")
     expected = [(mask, method) for mask in masks.MASKS for method in methods for _ in range(2)]
     assert [(row["mask"], row["method"]) for row in found] == expected
     # This run held no images out: the nearest training image is the image itself.
-    assert all(row["psnr_hole"] == "inf" for row in found if row["method"] == "nearest_image")
+    assert all(row["psnr_hole"] == "inf" for row in found if row["method"].startswith("nearest"))
 
 
 @pytest.mark.parametrize(
