@@ -21,10 +21,11 @@ from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
 from dcgan_tf.console import python_command
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import Settings, describe_bounds
+from dcgan_tf.settings import Settings, describe_bounds, expand
 
 FLAGS = flags.FLAGS
 _DEFINED: list[str] = []  # in the order that --help shows
+_TEXTS: list[str] = []  # of a command's own flags: folders, files and names
 _FLAG_KINDS: dict[type, Callable[..., Any]] = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
@@ -35,8 +36,11 @@ S = TypeVar("S", bound=Settings)
 
 def define(name: str, default, help: str) -> None:
     """Define one flag of this command; its type is that of the default (None: a string)."""
-    _FLAG_KINDS.get(type(default), flags.DEFINE_string)(name, default, help)
+    kind = _FLAG_KINDS.get(type(default), flags.DEFINE_string)
+    kind(name, default, help)
     _DEFINED.append(name)
+    if kind is flags.DEFINE_string:
+        _TEXTS.append(name)
 
 
 def define_settings(settings: type[Settings], *names: str) -> None:
@@ -111,6 +115,8 @@ def run(main: Callable[[], None], doc: str) -> None:
             _fail(f"{str(error).removeprefix('ERROR:: ').rstrip('.')}. See --help.")
         except UnicodeDecodeError:
             _fail("--flagfile: not a text file. See --help.")
+        for name in _TEXTS:
+            FLAGS[name].value = expand(FLAGS[name].value)
         if len(rest) > 1:
             _fail(f"{rest[1]}: not a flag; settings are given as --name=value. See --help.")
         return rest

@@ -24,8 +24,8 @@ class Config(Settings):
 
     preset: PresetName = setting("article", "base preset; explicit flags override it", learned=False)
     dataset: Dataset = setting("sully_chen", "what to learn")
-    data_dir: str = setting("", "folder of the data set; empty: data/<dataset>", learned=False)
-    cache_dir: str = setting("data/packed", "folder for decoded images, made once and kept", learned=False)
+    data_dir: str = setting("", "folder of the data set; empty: data/<dataset>", learned=False, path=True)
+    cache_dir: str = setting("data/packed", "folder for decoded images, made once and kept", learned=False, path=True)
     num_images: int = setting(
         0, "frames of synthetic_road; 0: those drawn already, else 4,000", at_least=0, learned=False
     )

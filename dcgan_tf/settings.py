@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import numbers
+import os
 import typing
 from typing import Any, ClassVar
 
 from dcgan_tf.errors import UserError
 
 
-def setting(default, help: str, *, at_least=None, at_most=None, above=None, below=None, learned: bool = True) -> Any:
+def setting(
+    default, help: str, *, at_least=None, at_most=None, above=None, below=None, learned: bool = True, path: bool = False
+) -> Any:
     """Declare one field of a `Settings` class.
 
     Args:
@@ -24,9 +28,10 @@ def setting(default, help: str, *, at_least=None, at_most=None, above=None, belo
       at_least, at_most, above, below: bounds of a number.
       learned: for fields of `Config`: whether the weights after step t depend on the setting. A setting that changes
         only what is recorded, or how long the run lasts, may differ when the run is continued.
+      path: whether a text names a file or folder; `~` and variables as `$HOME` are then replaced, as a shell does.
     """
     bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
-    metadata = {"help": help, "learned": learned} | {k: v for k, v in bounds.items() if v is not None}
+    metadata = {"help": help, "learned": learned, "path": path} | {k: v for k, v in bounds.items() if v is not None}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -51,11 +56,14 @@ class Settings:
             object.__setattr__(self, field.name, value)
 
 
+MOVED_SET = "folder of the images that the run learned from, if it was moved"  # help of such a flag
+
+
 @dataclasses.dataclass(frozen=True)
 class RunOptions(Settings):
     """The options of every command that uses a trained run."""
 
-    run: str = setting("", "folder of the run; empty: the newest in runs/")
+    run: str = setting("", "folder of the run; empty: the newest in runs/", path=True)
     checkpoint: str = setting("last", "last, best, or the number of steps of a saved checkpoint")
 
 
@@ -64,7 +72,7 @@ def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
 
     Args:
       field: made by `setting`.
-      value: an int is accepted where a float is needed.
+      value: a NumPy number is accepted for a number, an int where a float is needed, and a `pathlib.Path` for a path.
       allowed: the only values allowed; (): any within the bounds.
 
     Raises:
@@ -72,8 +80,12 @@ def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
     """
     kind: Any = type(field.default)
     bounds, flag = field.metadata, f"--{field.name}"
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is int and isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        value = int(value)
+    if kind is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
         value = float(value)
+    if bounds["path"]:
+        value = expand(value)
     if type(value) is not kind:
         needed = {str: "a string", bool: "true or false"}.get(kind, "a number")
         raise UserError(f"{flag}={value}: {needed} is needed.")
@@ -90,6 +102,11 @@ def check(field: dataclasses.Field, value: Any, allowed: tuple = ()) -> Any:
     if not good:
         raise UserError(f"{flag}={value}: it must be {describe_bounds(field)}.")
     return value
+
+
+def expand(path: Any) -> Any:
+    """Replace `~` and variables such as `$HOME` in a path; a `pathlib.Path` becomes a string."""
+    return os.path.expanduser(os.path.expandvars(path)) if isinstance(path, str | os.PathLike) else path
 
 
 def describe_bounds(field: dataclasses.Field) -> str:

@@ -2,13 +2,20 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 
 import dcgan_tf
 from dcgan_tf.config import PRESETS, Config, Dataset, LossName, from_json, preset
+from dcgan_tf.datasets.options import PrepareOptions
 from dcgan_tf.errors import UserError
+from dcgan_tf.evaluation.options import EvaluateOptions
+from dcgan_tf.inpainting.options import InpaintOptions
+from dcgan_tf.layer_figures.options import LayerOptions
+from dcgan_tf.sampling.options import SampleOptions
 from dcgan_tf.training.options import TrainOptions
 
 
@@ -83,6 +90,32 @@ def test_given_settings_win_over_the_preset():
     assert Config(dataset="lfw").resolved_crop == "144" and Config(dataset="lfw", crop="none").resolved_crop == "none"
 
 
+def test_paths_are_expanded_as_by_a_shell(monkeypatch):
+    """`--data_dir=~/x` reaches the program as it is: a shell expands `~` at the start of a word only."""
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SETS", "/big/sets")
+    config = Config(data_dir="~/photos", cache_dir="$SETS/packed/${SETS}")
+    assert (config.data_dir, config.cache_dir) == ("/home/me/photos", "/big/sets/packed//big/sets")
+    assert Config(data_dir="a~b/$NO_SUCH_VARIABLE").data_dir == "a~b/$NO_SUCH_VARIABLE"
+    assert TrainOptions(run_dir="~/run").run_dir == "/home/me/run"
+    assert Config(crop="none", sample_grid="2x3").crop == "none"  # no path, left alone
+
+
+def test_every_setting_that_names_a_file_or_folder_is_a_path():
+    words = ("folder", "file", "picture of --check", "weights of", "image of the hole")
+    for options in (Config, TrainOptions, SampleOptions, EvaluateOptions, InpaintOptions, LayerOptions, PrepareOptions):
+        for field in dataclasses.fields(options):
+            if isinstance(field.default, str) and any(word in field.metadata["help"] for word in words):
+                assert field.metadata["path"] or field.name in ("images", "crop"), field.name  # a list; a word
+
+
+def test_numpy_numbers_and_paths_are_accepted():
+    config = preset("article", batch_size=np.int64(4), ema=np.float32(0.5), seed=np.uint8(3), data_dir=Path("a/b"))
+    assert (config.batch_size, config.ema, config.seed, config.data_dir) == (4, 0.5, 3, "a/b")
+    assert json.loads(config.to_json())["batch_size"] == 4
+    assert preset("article", learning_rate=np.float64(0.001)).learning_rate == 0.001
+
+
 @pytest.mark.parametrize(
     "field, value",
     [
@@ -94,7 +127,8 @@ def test_given_settings_win_over_the_preset():
         ("initializer", "xavier"), ("precision", "float16"), ("seed", -1), ("crop", "-3"), ("crop", "0"),
         ("crop", "middle"), ("sample_grid", "8"), ("sample_grid", "0x3"), ("sample_grid", "axb"),
         ("sample_every", 0), ("checkpoint_every", 0), ("dataset", "celeba"), ("preset", "artcle"),
-        ("batch_size", "64"), ("batch_size", True), ("crop", 108), ("epochs", 1.5),
+        ("batch_size", "64"), ("batch_size", True), ("batch_size", np.float64(4)), ("data_dir", 5),
+        ("crop", 108), ("epochs", 1.5),
         ("held_out", 0.7), ("held_out", -0.1), ("held_out", float("nan")), ("held_out", "0.1"),
     ],
 )  # fmt: skip

@@ -9,12 +9,19 @@ from pathlib import Path
 from dcgan_tf.datasets.listing import Listed, Listing, walk
 from dcgan_tf.errors import UserError
 
+# Folders that the commands write, by what is always in them. In the folder of the images they would be learned from.
+RESULTS = {
+    "folder of a run": ("config.json", "data.json"),
+    "folder of an evaluation": ("evaluation.json", "evaluation.png"),
+    "folder of filled images": ("inpainting.csv",),
+}
+
 
 def find(data_dir: Path, cache_dir: Path) -> Listing:
     """List all files below `data_dir`, sorted by name. Decoding decides later which of them are images.
 
-    Hidden files and folders, unreadable folders and files that are not regular (pipes, devices, broken links) are left
-    out and counted. `cache_dir` is not part of the data set.
+    Hidden files and folders, unreadable folders, folders of our own results (`RESULTS`) and files that are not regular
+    (pipes, devices, broken links) are left out and counted. `cache_dir` is not part of the data set.
 
     Raises:
       UserError: no such folder, or nothing in it.
@@ -33,6 +40,10 @@ def find(data_dir: Path, cache_dir: Path) -> Listing:
             folders.clear()
             continue
         below = os.path.relpath(root, data_dir)
+        if below != os.curdir and (kind := _find_results({*folders, *files})):
+            folders.clear()
+            listing.left_out[below] = kind
+            continue
         hidden = [folder for folder in folders if folder.startswith(".")]
         for folder in hidden:
             folders.remove(folder)
@@ -49,6 +60,11 @@ def find(data_dir: Path, cache_dir: Path) -> Listing:
     if not listing.images:
         raise UserError(f"folder: no files in {data_dir}; name the folder with your images with --data_dir=PATH.")
     return listing
+
+
+def _find_results(entries: set[str]) -> str | None:
+    """The kind of our own results that a folder with these entries holds; None if it holds none."""
+    return next((kind for kind, marks in RESULTS.items() if entries.issuperset(marks)), None)
 
 
 def _name(below: str, entry: str) -> str:

@@ -19,4 +19,4 @@ class PrepareOptions(Settings):
     url: str = setting("", "a mirror's address of the archive, in place of the known one")
     sha256: str = setting("", "SHA-256 of the archive, checked if given")
     check: bool = setting(False, "print what the set holds, and write a picture of random samples")
-    output: str = setting("", "the picture of --check; empty: <dataset>-samples.png beside the packed set")
+    output: str = setting("", "the picture of --check; empty: <dataset>-samples.png beside the packed set", path=True)

@@ -103,6 +103,15 @@ def find_packed(config: Config) -> Packed | None:
     return _read_pack(cache / f"{stem}.json")
 
 
+def find_packed_by_hash(cache: Path, sha256: str) -> Packed | None:
+    """Open the pack in a folder whose pixels and split have this hash, whatever its sources are called by now."""
+    for manifest in sorted(cache.glob("*.json")):
+        packed = _read_pack(manifest)
+        if packed and packed.manifest.get("sha256") == sha256:
+            return packed
+    return None
+
+
 def _locate(config: Config) -> tuple[Path, str, dict]:
     """Give the folder of the pack, the common part of its file names, and the settings it depends on."""
     settings = {

@@ -15,6 +15,7 @@ from dcgan_tf.evaluation.sets import Sets, draw_rows, open_sets, resolve_run, sp
 from dcgan_tf.files import check_output, explain_write_error, write_text
 from dcgan_tf.metrics.memorisation import Nearest, find_nearest
 from dcgan_tf.metrics.results import HALVES, LEAST_IMAGES, Column, Evaluation
+from dcgan_tf.training import learned_set
 
 
 def evaluate(options: EvaluateOptions) -> tuple[Evaluation, list[Path]]:
@@ -37,7 +38,7 @@ def evaluate(options: EvaluateOptions) -> tuple[Evaluation, list[Path]]:
 
         inception = InceptionFeatures(options.inception)
     run, config = resolve_run(options)
-    cache = Path(config.cache_dir)
+    cache = learned_set.choose_cache(run, config) if run else Path(config.cache_dir)
     try:
         cache.mkdir(parents=True, exist_ok=True)
         # Not in the system's temporary folder, which may be in memory.

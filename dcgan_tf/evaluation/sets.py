@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +10,10 @@ import numpy as np
 
 from dcgan_tf.config import Config, Dataset, preset
 from dcgan_tf.console import Progress, say
-from dcgan_tf.datasets.packing import Packed, find_packed, open_packed
+from dcgan_tf.datasets.packing import Packed, open_packed
 from dcgan_tf.evaluation.options import EvaluateOptions
 from dcgan_tf.files import explain_write_error
+from dcgan_tf.training import learned_set
 from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
 PIECE = 256  # images generated, or read and written, at a time
@@ -65,7 +65,8 @@ def open_sets(options: EvaluateOptions, run: RunDirectory | None, config: Config
 
         gan, step = load_with_step(run.path, options.checkpoint)
     if run and not options.real:
-        real, name = _open_learned_set(run, config), f"{config.dataset} ({config.resolved_data_dir})"
+        real = learned_set.open_again(run, config, options.data_dir)
+        name = f"{config.dataset} ({options.data_dir or config.resolved_data_dir})"
     else:
         real, name = open_packed(_real_config(options.real, run, config)), options.real
     settings = {key: real.manifest[key] for key in ("image_size", "channels", "crop", "split")}
@@ -83,18 +84,6 @@ def open_sets(options: EvaluateOptions, run: RunDirectory | None, config: Config
     count = min(options.num_images, len(real.training))
     images = write_images(spool / "images", _generate(gan, count, options.seed), real.images.shape[1:])
     return Sets(real, images, about | {"run": str(run.path), "step": step}, parent / f"step-{step}{against}")
-
-
-def _open_learned_set(run: RunDirectory, config: Config) -> Packed:
-    """Open the data set of a run as it was packed for the run, and report if its images have changed since."""
-    packed = find_packed(config) or open_packed(config)
-    try:
-        same = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"] == packed.manifest["sha256"]
-    except (OSError, ValueError, TypeError, KeyError):
-        same = True  # unknown
-    if not same:
-        say(f"{config.resolved_data_dir} no longer holds the images that {run.path} learned from.")
-    return packed
 
 
 def _real_config(folder: str, run: RunDirectory | None, config: Config) -> Config:

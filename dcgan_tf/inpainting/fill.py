@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.console import say
-from dcgan_tf.datasets.packing import open_packed
 from dcgan_tf.datasets.regions import Region
 from dcgan_tf.datasets.shards import Images
 from dcgan_tf.files import check_output, write_text
@@ -23,7 +22,7 @@ from dcgan_tf.inpainting.options import InpaintOptions
 from dcgan_tf.inpainting.pictures import hide_holes, save_search, save_sheet
 from dcgan_tf.inpainting.scores import NAMES, compute_scores
 from dcgan_tf.pictures.grids import save_png
-from dcgan_tf.training import loading
+from dcgan_tf.training import learned_set, loading
 from dcgan_tf.training.run_directory import choose_run
 
 SHOWN = 12  # images of a sheet
@@ -50,7 +49,7 @@ def inpaint(options: InpaintOptions) -> tuple[str, list[Path]]:
     folder = Path(options.output) if options.output else choose_run(options.run).path / "inpainting" / f"step-{step}"
     training: Images = None  # of the run's data set, for the benchmark
     if options.benchmark or not options.images:
-        packed = open_packed(gan.config)
+        packed = learned_set.open_again(choose_run(options.run), gan.config, options.data_dir)
         training = packed.training
     if options.images:
         regions = open_pictures(options.images, gan.config)

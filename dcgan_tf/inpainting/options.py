@@ -7,7 +7,7 @@ from typing import Literal
 
 from dcgan_tf.errors import UserError
 from dcgan_tf.inpainting import masks
-from dcgan_tf.settings import RunOptions, Settings, setting
+from dcgan_tf.settings import MOVED_SET, RunOptions, Settings, setting
 
 LossName = Literal["slides", "paper", "non_saturating"]
 OptimizerName = Literal["adam", "momentum"]
@@ -39,15 +39,16 @@ class InpaintOptions(SearchOptions, RunOptions):
     images: str = setting(
         "", "image files separated by commas, or a folder; empty: held-out images of the run's data set"
     )
+    data_dir: str = setting("", MOVED_SET, path=True)
     num_images: int = setting(16, "held-out images, or all of them if there are fewer", at_least=1)
     mask: str = setting(
         "centre",
         f"the holes, several separated by commas: {', '.join(_describe_masks())}; or alpha, where the image is "
         "transparent",
     )
-    mask_image: str = setting("", "image of the hole, white where the picture is to be filled; any size")
+    mask_image: str = setting("", "image of the hole, white where the picture is to be filled; any size", path=True)
     benchmark: bool = setting(False, "all masks, compared with methods that need no generator")
-    output: str = setting("", "folder for the results; empty: inpainting/step-N in the run")
+    output: str = setting("", "folder for the results; empty: inpainting/step-N in the run", path=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,7 @@ import numpy as np
 from dcgan_tf.config import Config
 from dcgan_tf.console import say
 from dcgan_tf.datasets.images import BadImage, load
-from dcgan_tf.datasets.packing import find_packed
 from dcgan_tf.errors import UserError
-from dcgan_tf.training.run_directory import RunDirectory
 
 STAGES = {
     "before_bn": "before batch norm",
@@ -48,7 +45,7 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
 
     Args:
       gan: the trained DCGAN.
-      images: the set that the run learned from, or None if it is missing (see `find_learned_images`).
+      images: the set that the run learned from, or None if it is missing.
       seed: random seed of z; used if no file is given.
       z_file: a .npy file of latent_dim numbers; "": z from the seed.
       image: a path, or an index in the run's data set; "": the first image of the set or, if the set is missing, the
@@ -59,7 +56,7 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
     """
     config = gan.config
     z, z_label = read_z(z_file, config.latent_dim) if z_file else (gan.sample_latents(1, seed), f"z of seed {seed}")
-    missing = f"the images that the run learned from are not packed in {config.cache_dir}"
+    missing = "the images that the run learned from were moved or changed"
     if image and not image.isdecimal():
         shown, label = read_image(image, config), Path(image).name
     elif images is not None:
@@ -68,24 +65,11 @@ def choose_inputs(gan, images: np.ndarray | None, seed: int = 0, z_file: str = "
             raise UserError(f"--image={image}: the set has {len(images):,} images, counted from 0.")
         shown, label = np.array(images[index : index + 1]), f"image {index} of {config.data_name}"
     elif image:
-        raise UserError(f"--image={image}: {missing}; name a file, or run this where the run was trained.")
+        raise UserError(f"--image={image}: {missing}; name a file, or their folder with --data_dir.")
     else:
         say(f"The discriminator is shown the generated image: {missing}.")
         shown, label = gan.decode(z), "the generated image"
     return Inputs(z, z_label, shown, label, images)
-
-
-def find_learned_images(run: RunDirectory) -> np.ndarray | None:
-    """Return the set that a run learned from, uint8 [N, H, W, C], or None if it is no longer packed as it was then.
-
-    The held-out images come last.
-    """
-    packed = find_packed(run.config())
-    try:
-        learned_from = json.loads(run.data_file.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-    return packed.images if packed and packed.manifest["sha256"] == learned_from else None
 
 
 def read_z(path: str, latent_dim: int) -> tuple[np.ndarray, str]:

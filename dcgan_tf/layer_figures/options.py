@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from dcgan_tf.errors import UserError
-from dcgan_tf.settings import RunOptions, setting
+from dcgan_tf.settings import MOVED_SET, RunOptions, setting
 
 Stage = Literal["before_bn", "after_bn", "activation"]
 Scaling = Literal["map", "layer", "signed"]
@@ -18,8 +18,11 @@ class LayerOptions(RunOptions):
     """Which layers are drawn, how, and for which inputs."""
 
     seed: int = setting(0, "random seed of z, the generator's input", at_least=0)
-    z_file: str = setting("", "a .npy file with z, instead of --seed")
-    image: str = setting("", "the discriminator's input: a file, or an index in the run's data set; empty: 0")
+    z_file: str = setting("", "a .npy file with z, instead of --seed", path=True)
+    image: str = setting(
+        "", "the discriminator's input: a file, or an index in the run's data set; empty: 0", path=True
+    )
+    data_dir: str = setting("", MOVED_SET, path=True)
     layers: str = setting("", "names or patterns separated by commas: d/h1, g/*, h2; empty: all")
     maps: str = setting("", "indices of the maps to explain, separated by commas; empty: the strongest")
     stage: Stage = setting("before_bn", "before batch norm (as the article), after it, or after the activation")
@@ -28,7 +31,7 @@ class LayerOptions(RunOptions):
     )
     order: Order = setting("channel", "by channel, or by energy (the strongest first)")
     style: Literal["modern", "article"] = setting("modern", "article: the original tool's grids, pixel for pixel")
-    output: str = setting("", "folder for the pictures; empty: layers/ in the run")
+    output: str = setting("", "folder for the pictures; empty: layers/ in the run", path=True)
     tensorboard: bool = setting(False, "also write the figures as TensorBoard images")
 
     def __post_init__(self) -> None:

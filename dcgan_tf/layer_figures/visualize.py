@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dcgan_tf.console import Progress
+from dcgan_tf.datasets.shards import Images
 from dcgan_tf.errors import UserError
 from dcgan_tf.gan import inspection
 from dcgan_tf.gan.dcgan import DCGAN
@@ -14,7 +15,7 @@ from dcgan_tf.gan.latents import walk
 from dcgan_tf.gan.models import to_float, to_uint8
 from dcgan_tf.layer_figures import article_style
 from dcgan_tf.layer_figures.figures import add_label, outline, save_layer_figure, save_strip, save_table_of_images
-from dcgan_tf.layer_figures.inputs import Inputs, choose_inputs, choose_layers, find_learned_images, select_stage
+from dcgan_tf.layer_figures.inputs import Inputs, choose_inputs, choose_layers, select_stage
 from dcgan_tf.layer_figures.maps import (
     activation_grid,
     colorize,
@@ -27,6 +28,7 @@ from dcgan_tf.layer_figures.maps import (
 from dcgan_tf.layer_figures.options import LayerOptions
 from dcgan_tf.layer_figures.report import Frame, save_report
 from dcgan_tf.pictures.animation import save_gif
+from dcgan_tf.training import learned_set
 from dcgan_tf.training.loading import load, restore_each, saved_steps
 from dcgan_tf.training.run_directory import RunDirectory, choose_run
 
@@ -51,7 +53,7 @@ def visualize(options: LayerOptions) -> list[Path]:
     directory = choose_run(options.run)
     gan = load(directory.path, options.checkpoint)
     folder = Path(options.output) if options.output else directory.path / "layers"
-    inputs = choose_inputs(gan, find_learned_images(directory), options.seed, options.z_file, options.image)
+    inputs = choose_inputs(gan, _find_images(directory, options), options.seed, options.z_file, options.image)
     if options.style == "article":
         written = article_style.draw(gan, inputs, folder / "article")
     else:
@@ -59,6 +61,14 @@ def visualize(options: LayerOptions) -> list[Path]:
     if options.tensorboard:
         _write_tensorboard(folder / "tensorboard", written, folder)
     return written
+
+
+def _find_images(directory: RunDirectory, options: LayerOptions) -> Images | None:
+    """The set that the run learned from, the held-out images last; None if it is not found."""
+    if options.data_dir:
+        return learned_set.open_again(directory, directory.config(), options.data_dir).images
+    packed = learned_set.find(directory)
+    return packed.images if packed else None
 
 
 class _Figures:

@@ -26,7 +26,7 @@ class SampleOptions(RunOptions):
     )
     gif: bool = setting(False, "also write an animation of the images, or of the interpolation")
     raw: bool = setting(False, "use the generator's own weights even if the run keeps averaged ones")
-    output: str = setting("", "folder for the pictures; empty: generated/ in the run")
+    output: str = setting("", "folder for the pictures; empty: generated/ in the run", path=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,7 +23,7 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.gan.dcgan import DCGAN
 from dcgan_tf.pictures.grids import make_grid
 from dcgan_tf.signals import StopRequest
-from dcgan_tf.training import checkpoints, gallery, loading
+from dcgan_tf.training import checkpoints, gallery, learned_set, loading
 from dcgan_tf.training.health import Health
 from dcgan_tf.training.measured_settings import settle_precision, settle_steps, settle_widths
 from dcgan_tf.training.metrics_log import Records, read_metrics
@@ -110,8 +110,7 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
     if config.decay:
         config = dataclasses.replace(config, max_steps=last_step)
     config = settle_widths(config, last_step, RunDirectory(path), fresh, workers)
-    data = {"dataset": config.dataset, "images": len(packed.training), "sha256": packed.manifest["sha256"]}
-
+    data = learned_set.describe(config, packed)
     workers.check_same(config, data)
 
     if not workers.is_chief:
@@ -120,7 +119,7 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
         if step < last_step:
             step, stopped_by = _follow(gan, packed, workers, step, last_step, per_epoch)
         return Run(RunDirectory(path), gan, step, last_step, [], stopped_by, f"worker {workers.index}")
-    with open_for_training(path, config, data, fresh) as run:
+    with open_for_training(path, config, data | learned_set.locate(config), fresh) as run:
         gan, step = _restore(config, workers, last_step, run)
         stopped_by = None
         if step < last_step:

@@ -11,5 +11,5 @@ from dcgan_tf.settings import Settings, setting
 class TrainOptions(Settings):
     """Where a run is kept, and whether an old one there is continued."""
 
-    run_dir: str = setting("", "folder of the run; empty: runs/<dataset>-<preset>")
+    run_dir: str = setting("", "folder of the run; empty: runs/<dataset>-<preset>", path=True)
     fresh: bool = setting(False, "start over; an old run in the folder is moved aside, not deleted")

@@ -50,6 +50,28 @@ def test_hidden_files_and_folders_are_left_out_and_counted(tmp_path):
     }
 
 
+def test_our_own_results_are_no_images_of_the_set(tmp_path):
+    make(
+        tmp_path, "1.jpg", "runs/a/config.json", "runs/a/data.json", "runs/a/samples/s.png", "runs/a/losses.png",
+        "runs/a/generated/seed_0.png", "evaluation/x/evaluation.json", "evaluation/x/evaluation.png",
+        "out/inpainting.csv", "out/centre/0.png", "b/config.json", "b/2.jpg",
+    )  # fmt: skip
+    names, left_out = found(tmp_path)
+    assert names == ["1.jpg", "b/2.jpg", "b/config.json"]
+    assert left_out == {
+        "evaluation/x": "folder of an evaluation",
+        "out": "folder of filled images",
+        "runs/a": "folder of a run",
+    }
+
+
+def test_a_folder_of_our_own_that_is_asked_for_is_the_set(tmp_path):
+    """To learn from generated images may be what the user wants."""
+    make(tmp_path, "generated/seed_0_0000.png", "config.json", "data.json")
+    assert found(tmp_path / "generated")[0] == ["seed_0_0000.png"]
+    assert found(tmp_path)[0] == ["config.json", "data.json", "generated/seed_0_0000.png"]
+
+
 def test_a_folder_named_like_an_image_is_a_folder(tmp_path):
     make(tmp_path, "1.jpg/2.jpg")
     (tmp_path / "empty.jpg").mkdir()
