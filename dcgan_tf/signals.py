@@ -1,4 +1,4 @@
-"""Handling of Ctrl-C and SIGTERM: a run finishes its step, saves and says how to continue."""
+"""Handling of Ctrl-C, SIGTERM and SIGHUP: a run finishes its step, saves and says how to continue."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))  # not on Windows
+
 
 class StopRequest:
-    """Records SIGINT and SIGTERM in `signal` within the block, instead of ending the process.
+    """Records SIGINT, SIGTERM and SIGHUP in `signal` within the block, instead of ending the process.
 
-    A second Ctrl-C interrupts at once. Python handles signals in the main thread only: in another one nothing is
-    recorded.
+    SIGHUP comes when a terminal is closed; started by `nohup`, the process goes on ignoring it. A second Ctrl-C
+    interrupts at once. Python handles signals in the main thread only: in another one nothing is recorded.
     """
 
     def __init__(self):
@@ -22,7 +24,9 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in STOPPING:
+                if signal.getsignal(number) is signal.SIG_IGN and number not in (signal.SIGINT, signal.SIGTERM):
+                    continue
                 self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -5,17 +5,27 @@ import threading
 
 import pytest
 
-from dcgan_tf.signals import StopRequest, exit_on_interrupt
+from dcgan_tf.signals import STOPPING, StopRequest, exit_on_interrupt
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_is_recorded_and_the_handlers_are_restored(number):
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    before = [signal.getsignal(each) for each in STOPPING]
     with StopRequest() as stop:
         assert stop.signal is None
         signal.raise_signal(number)
         assert stop.signal == number
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+    assert [signal.getsignal(each) for each in STOPPING] == before
+
+
+def test_a_closed_terminal_is_ignored_where_nohup_had_it_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.signal is None and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])

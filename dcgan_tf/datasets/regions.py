@@ -111,6 +111,8 @@ def open_region(path: str, name: str, size: int, crop: str, channels: int) -> Re
                 else None
             )
             rgb = to_rgb(upright)
+    except FileNotFoundError:
+        raise BadImage("no such file") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise BadImage("not an image, or damaged") from None
     picture = np.asarray(rgb if channels == 3 else rgb.convert("L")).reshape(rgb.height, rgb.width, channels)

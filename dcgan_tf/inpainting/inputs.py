@@ -15,6 +15,9 @@ from dcgan_tf.datasets.regions import Region, open_region
 from dcgan_tf.errors import UserError
 from dcgan_tf.inpainting import masks
 from dcgan_tf.inpainting.options import InpaintOptions
+from dcgan_tf.settings import expand
+
+OPAQUE = 128  # alpha from which a pixel counts as painted
 
 
 def open_pictures(given: str, config: Config) -> list[Region]:
@@ -28,7 +31,8 @@ def open_pictures(given: str, config: Config) -> list[Region]:
       UserError: none of the pictures can be used.
     """
     paths = []
-    for one in given.split(","):
+    for one in [given] if os.path.exists(expand(given)) else given.split(","):  # a name may have a comma in it
+        one = expand(one)
         if os.path.isdir(one):
             paths += sorted(entry.path for entry in os.scandir(one) if entry.is_file())
         else:
@@ -66,14 +70,24 @@ def draw_held_out_images(packed: Packed, config: Config, options: InpaintOptions
 
 
 def read_mask(path: str) -> np.ndarray:
-    """Read a user's mask, bool [h, w], True in the hole: where the image is brighter than half.
+    """Read a user's mask, bool [h, w], True in the hole.
+
+    Strokes on a transparent ground are the hole, whatever their colour. In an image without transparency the hole is
+    where any channel is brighter than half of the brightest: white or coloured strokes on black, labels 0 and 1.
 
     Raises:
       UserError: the file cannot be read as an image.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            return np.asarray(image.convert("L")) > 127
+            if image.mode == "P" or "transparency" in image.info:
+                image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+            values = np.asarray(image)
+            if "A" in image.getbands() and (values[..., -1] < OPAQUE).any():
+                return values[..., -1] >= OPAQUE
+            values = values.reshape(*values.shape[:2], -1)[..., : len(image.getbands()) - ("A" in image.getbands())]
+            brightest = values.max(axis=2).astype(float)
+            return brightest > 0.5 * brightest.max()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         raise UserError(f"--mask_image={path}: not an image that can be read.") from None
 

@@ -14,6 +14,9 @@ OptimizerName = Literal["adam", "momentum"]
 BlendName = Literal["poisson", "paste"]
 
 
+SPELLINGS = {"center": "centre"}
+
+
 def _describe_masks() -> list[str]:
     return [f"{name}[:SHARE]" if name in masks.SHARES else name for name in masks.MASKS]
 
@@ -67,4 +70,4 @@ class InpaintOptions(SearchOptions, RunOptions):
         """The masks by name; "image": that of `mask_image`."""
         if self.benchmark:
             return list(masks.MASKS)
-        return ["image"] if self.mask_image else self.mask.split(",")
+        return ["image"] if self.mask_image else [SPELLINGS.get(name, name) for name in self.mask.split(",")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,10 @@ class Run:
         lines += [f"  {picture}" for picture in self.pictures]
         if found := loading.best(self.directory):
             lines.append(f"Best measured: step {found[0]:,}, Fréchet distance {found[1]:.1f} (--checkpoint=best)")
-        lines.append(f"Curves: {python_command()} -m tensorboard.main --logdir {path}")
-        lines.append(f"Every layer: {python_command()} -m dcgan_tf.visualize_layers --run={path}")
-        lines.append(f"More images: {python_command()} -m dcgan_tf.sample --run={path}")
+        run = shlex.quote(str(path))
+        lines.append(f"Curves: {python_command()} -m tensorboard.main --logdir {run}")
+        lines.append(f"Every layer: {python_command()} -m dcgan_tf.visualize_layers --run={run}")
+        lines.append(f"More images: {python_command()} -m dcgan_tf.sample --run={run}")
         if (sheet := path / "epochs.png") in self.pictures:
             lines.append(f"Look first at {sheet}: what the generator draws for the same z, from epoch to epoch.")
         return "\n".join(lines)
