@@ -88,16 +88,16 @@ class Config(Settings):
         "an eighth of the side (DiffAugment)",
     )
     flip: Switch = setting("off", "mirror half of the real images, chosen anew at each step; for faces, not for roads")
-    learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1)
+    learning_rate: float = setting(2e-4, "Adam's learning rate, both networks", above=0, at_most=1, changeable=True)
     decay: float = setting(
         0.0,
-        "share of the training, at its end, over which the learning rate falls linearly to zero; 0: it is constant. "
-        "The last step of such a run is fixed when it begins",
+        "share of the training, at its end, over which the learning rate falls linearly to zero; 0: it is constant",
         at_least=0,
         at_most=1,
+        changeable=True,
     )
-    beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1)
-    beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1)
+    beta1: float = setting(0.5, "Adam's first-moment decay", at_least=0, below=1, changeable=True)
+    beta2: float = setting(0.999, "Adam's second-moment decay", at_least=0, below=1, changeable=True)
     ema: float = setting(
         0.0,
         "decay per step of the averaged generator, which rises to this value; 0: no average is kept",
@@ -188,6 +188,13 @@ class Config(Settings):
         if self.decay:  # the rate at step t depends on where the last step is
             names.append("max_steps")
         return {name: getattr(self, name) for name in names}
+
+    def changed(self, before: Config) -> dict[str, tuple[Any, Any]]:
+        """The settings that differ from those of an earlier config and may, by name: (before, now)."""
+        names = [f.name for f in dataclasses.fields(self) if f.metadata["changeable"]]
+        if self.decay or before.decay:
+            names.append("max_steps")
+        return {n: (getattr(before, n), getattr(self, n)) for n in names if getattr(before, n) != getattr(self, n)}
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

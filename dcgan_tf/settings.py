@@ -17,7 +17,16 @@ from dcgan_tf.errors import UserError
 
 
 def setting(
-    default, help: str, *, at_least=None, at_most=None, above=None, below=None, learned: bool = True, path: bool = False
+    default,
+    help: str,
+    *,
+    at_least=None,
+    at_most=None,
+    above=None,
+    below=None,
+    learned: bool = True,
+    changeable: bool = False,
+    path: bool = False,
 ) -> Any:
     """Declare one field of a `Settings` class.
 
@@ -28,10 +37,13 @@ def setting(
       at_least, at_most, above, below: bounds of a number.
       learned: for fields of `Config`: whether the weights after step t depend on the setting. A setting that changes
         only what is recorded, or how long the run lasts, may differ when the run is continued.
+      changeable: of what is learned: whether it may differ too when the run is continued, from that step on.
       path: whether a text names a file or folder; `~` and variables as `$HOME` are then replaced, as a shell does.
     """
     bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
-    metadata = {"help": help, "learned": learned, "path": path} | {k: v for k, v in bounds.items() if v is not None}
+    metadata = {"help": help, "learned": learned, "changeable": changeable, "path": path} | {
+        k: v for k, v in bounds.items() if v is not None
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 

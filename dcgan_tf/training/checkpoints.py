@@ -18,6 +18,7 @@ from dcgan_tf.errors import UserError
 from dcgan_tf.files import replacing
 from dcgan_tf.gan.dcgan import DCGAN
 
+RATE = "/learning_rate"  # of an optimiser: the config says it, so that it may change when a run is continued
 _NAME = re.compile(r"step-(\d{8,})\.npz")
 
 
@@ -120,6 +121,7 @@ def restore(path: Path, gan: DCGAN) -> None:
     except Exception as error:  # damaged bytes raise errors of zlib and of NumPy's header parser too
         raise Unusable(f"damaged ({type(error).__name__})") from None
     arrays.pop("step", None)
+    arrays = {name: array for name, array in arrays.items() if not name.endswith(RATE)}  # version 0.1.0 kept it
     if odd := sorted(wanted.keys() ^ arrays.keys()):
         raise Unusable(f"of other networks ({odd[0]} and {len(odd) - 1} more do not match)")
     for name, variable in wanted.items():
@@ -137,5 +139,6 @@ def variables(gan: DCGAN) -> dict:
             named[f"{network_name}/{variable.path.partition('/')[2]}"] = variable
     for name, optimizer in (("g_optimizer", gan.g_optimizer), ("d_optimizer", gan.d_optimizer)):
         for variable in optimizer.variables:
-            named[f"{name}/{variable.path.partition('/')[2]}"] = variable
+            if not variable.path.endswith(RATE):
+                named[f"{name}/{variable.path.partition('/')[2]}"] = variable
     return named

@@ -121,9 +121,14 @@ def _train(config: Config, path: Path, fresh: bool, workers: Workers) -> Run:
         if step < last_step:
             step, stopped_by = _follow(gan, packed, workers, step, last_step, per_epoch)
         return Run(RunDirectory(path), gan, step, last_step, [], stopped_by, f"worker {workers.index}")
+    continued = RunDirectory(path).config_file.exists() and not fresh
+    changes = config.changed(RunDirectory(path).config()) if continued else {}
     with open_for_training(path, config, data | learned_set.locate(config), fresh) as run:
         gan, step = _restore(config, workers, last_step, run)
         stopped_by = None
+        if changes and 0 < step < last_step:
+            run.record_changes(step, changes)
+            say(f"From step {step:,} on: " + ", ".join(f"{n} {now} (was {old})" for n, (old, now) in changes.items()))
         if step < last_step:
             step, stopped_by = _train_steps(gan, packed, run, workers, step, last_step, per_epoch)
         pictures = gallery.finish(run, config, per_epoch)

@@ -19,6 +19,7 @@ from dcgan_tf.console import say
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import explain_write_error, remove_leftovers, write_text
 
+CHANGES = "step,setting,before,now\n"  # the head of `changes_file`
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)  # errors of flock on file systems without locks; ENOSYS: see `_lock`
 
 
@@ -56,6 +57,17 @@ class RunDirectory:
     @property
     def tensorboard(self) -> Path:
         return self.path / "tensorboard"
+
+    @property
+    def changes_file(self) -> Path:
+        """The settings that were changed when the run was continued: a line for each, with the steps done before."""
+        return self.path / "changes.csv"
+
+    def record_changes(self, step: int, changes: dict[str, tuple]) -> None:
+        """Add settings that differ from step `step` on, by name: (before, now)."""
+        old = self.changes_file.read_text(encoding="utf-8") if self.changes_file.exists() else CHANGES
+        lines = [f"{step},{name},{before},{now}\n" for name, (before, now) in changes.items()]
+        write_text(self.changes_file, old + "".join(lines))
 
     def config(self) -> Config:
         """Read the run's config.
@@ -97,8 +109,9 @@ def open_for_training(path: Path, config: Config, data: dict, fresh: bool) -> It
 
     Args:
       path: the run folder.
-      config: the settings. To continue a run, those that change what is learned (`Config.learned`) must be the same;
-        the others, such as the number of epochs, replace the old ones.
+      config: the settings. To continue a run, those that change what is learned (`Config.learned`) must be the same,
+        but for those that may change from the next step on (`Config.changed`); the others, such as the number of
+        epochs, replace the old ones.
       data: contents of `data.json`.
       fresh: start over; an old run is renamed to `<path>-1`, `-2`, ...
 
@@ -135,8 +148,10 @@ def _check_run_or_empty(path: Path) -> None:
 
 
 def _check_settings(run: RunDirectory, config: Config, data: dict) -> None:
-    before, now = run.config().learned(), config.learned()
-    differ = [f"{name} ({before[name]} there, {now[name]} here)" for name in now if before[name] != now[name]]
+    old = run.config()
+    before, now, may = old.learned(), config.learned(), config.changed(old)
+    names = [name for name in now if name not in may and before.get(name, now[name]) != now[name]]
+    differ = [f"{name} ({before[name]} there, {now[name]} here)" for name in names]
     try:
         old_data = json.loads(run.data_file.read_text(encoding="utf-8"))
         changed = old_data["sha256"] != data["sha256"]

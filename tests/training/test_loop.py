@@ -187,6 +187,28 @@ def test_the_step_is_timed_as_the_run_will_make_it(tiny_config, monkeypatch):
     assert measured_settings.time_step(tiny_config, workers) == 3.0  # the median; neither of the first two
 
 
+def test_a_rate_may_change_when_a_run_is_continued_and_the_run_stays_exact(tiny_config, tmp_path, capsys):
+    config = dataclasses.replace(tiny_config, max_steps=8, checkpoint_every=2)
+    slower = dataclasses.replace(config, learning_rate=0.001, beta1=0.25, max_steps=12)
+    weights = []
+    for folder, killed in ((tmp_path / "a", False), (tmp_path / "b", True)):
+        dcgan_tf.train(config, folder)
+        run = dcgan_tf.train(slower, folder)
+        if killed:  # after step 10
+            (folder / "checkpoints/step-00000012.npz").unlink()
+            run = dcgan_tf.train(slower, folder)
+        assert float(run.gan.d_optimizer.learning_rate) == pytest.approx(0.001)
+        assert run.gan.g_optimizer.beta_1 == 0.25
+        lines = (folder / "changes.csv").read_text().splitlines()
+        assert lines[1:] == ["8,learning_rate,0.01,0.001", "8,beta1,0.5,0.25"]
+        weights.append([variable.numpy() for variable in checkpoints.variables(run.gan).values()])
+    assert "From step 8 on: learning_rate 0.001 (was 0.01), beta1 0.25 (was 0.5)" in capsys.readouterr().out
+    for a, b in zip(*weights):
+        np.testing.assert_array_equal(a, b)
+    unchanged = dcgan_tf.train(dataclasses.replace(config, max_steps=12), tmp_path / "c").gan
+    assert any((a.numpy() != b).any() for a, b in zip(checkpoints.variables(unchanged).values(), weights[0]))
+
+
 def test_with_a_falling_rate_the_last_step_is_part_of_the_recipe(tiny_config, tmp_path):
     config = dataclasses.replace(tiny_config, decay=0.5, max_steps=8, ema=0.0)
     straight = dcgan_tf.train(config, tmp_path / "straight")
@@ -195,7 +217,7 @@ def test_with_a_falling_rate_the_last_step_is_part_of_the_recipe(tiny_config, tm
         for done, share in ((updates // 2, 1.0), (updates * 3 // 4, 0.5), (updates, 0.0)):
             optimizer.iterations.assign(done)
             assert float(optimizer.learning_rate) == pytest.approx(config.learning_rate * share)
-    # Continued from the middle, it ends with the same weights; to another end it cannot be continued.
+    # Continued from the middle, it ends with the same weights.
     folder = tmp_path / "continued"
     dcgan_tf.train(config, folder)
     for saved in checkpoints.saved_steps(folder / "checkpoints"):
@@ -204,8 +226,11 @@ def test_with_a_falling_rate_the_last_step_is_part_of_the_recipe(tiny_config, tm
     again = dcgan_tf.train(config, folder)
     for a, b in zip(checkpoints.variables(straight.gan).values(), checkpoints.variables(again.gan).values()):
         assert np.array_equal(a.numpy(), b.numpy())
-    with pytest.raises(dcgan_tf.UserError, match=r"max_steps \(8 there, 12 here\)"):
-        dcgan_tf.train(dataclasses.replace(config, max_steps=12), folder)
+    # To another end, it goes on with the rate that falls towards that one.
+    longer = dcgan_tf.train(dataclasses.replace(config, max_steps=12), folder)
+    assert (folder / "changes.csv").read_text().splitlines()[1:] == ["8,max_steps,8,12"]
+    longer.gan.d_optimizer.iterations.assign(9)
+    assert float(longer.gan.d_optimizer.learning_rate) == pytest.approx(config.learning_rate * 0.5)
     with pytest.raises(UserError, match="--decay=0.5: where the rate falls depends on --max_steps"):
         loop.DCGAN(dataclasses.replace(config, max_steps=0))
     whole_epochs = dcgan_tf.train(dataclasses.replace(config, max_steps=0, epochs=1), tmp_path / "epoch")

@@ -41,7 +41,7 @@ def test_a_new_run_has_its_config_and_data(tmp_path):
     "changed, words",
     [
         ({"g_width": 16}, "g_width (8 there, 16 here)"),
-        ({"learning_rate": 1e-3}, "learning_rate (0.0002 there, 0.001 here)"),
+        ({"batch_size": 32, "learning_rate": 1e-3}, "batch_size (64 there, 32 here)."),
         ({"loss": "hinge", "seed": 5}, "loss (non_saturating there, hinge here), seed (0 there, 5 here)"),
     ],
 )
@@ -63,6 +63,26 @@ def test_settings_that_do_not_change_what_is_learned_may_change(tmp_path):
                   cache_dir="there")  # fmt: skip
     with opened(tmp_path / "run", config=more) as run:
         assert run.config() == more
+
+
+def test_rates_and_schedules_may_change_and_are_recorded(tmp_path):
+    with opened(tmp_path / "run"):
+        pass
+    settings = {"dataset": "folder", "data_dir": "images", "g_width": 8}
+    other = preset("article", **settings, learning_rate=1e-3, beta1=0.0, beta2=0.9, decay=0.25, max_steps=50)
+    changes = other.changed(CONFIG)
+    assert changes == {
+        "learning_rate": (2e-4, 1e-3), "decay": (0.0, 0.25), "beta1": (0.5, 0.0), "beta2": (0.999, 0.9),
+        "max_steps": (0, 50),
+    }  # fmt: skip
+    with opened(tmp_path / "run", config=other) as run:
+        run.record_changes(20, {"learning_rate": (2e-4, 1e-3)})
+        run.record_changes(30, {"beta1": (0.5, 0.0), "decay": (0.0, 0.25)})
+        assert run.config() == other
+    lines = (tmp_path / "run/changes.csv").read_text().splitlines()
+    assert lines == [
+        "step,setting,before,now", "20,learning_rate,0.0002,0.001", "30,beta1,0.5,0.0", "30,decay,0.0,0.25",
+    ]  # fmt: skip
 
 
 def test_other_images_are_refused_and_the_same_ones_from_elsewhere_are_not(tmp_path):
