@@ -139,7 +139,13 @@ def run(main: Callable[[], None], doc: str) -> None:
             where = f"{error.filename}: " if error.filename else ""
             _fail(f"{where}{error.strerror}; files that were complete before are intact.")
 
-    app.run(run_main, flags_parser=parse)
+    try:
+        app.run(run_main, flags_parser=parse)
+    finally:  # in a notebook, the next command of the same process defines its own
+        for name in _DEFINED:
+            delattr(FLAGS, name)
+        _DEFINED.clear()
+        _TEXTS.clear()
 
 
 def this_command() -> str:

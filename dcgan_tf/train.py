@@ -6,9 +6,21 @@ python -m dcgan_tf.train --dataset=folder --data_dir=my/images --epochs=100
 """
 
 import sys
+import types
 
+import dcgan_tf
 from dcgan_tf import cli
 from dcgan_tf.training.options import TrainOptions
+
+
+class _CallableModule(types.ModuleType):
+    """`import dcgan_tf.train` puts this module in the place of the function `dcgan_tf.train`: it can be called too."""
+
+    __call__ = staticmethod(dcgan_tf.train)
+
+
+if __name__ != "__main__":
+    sys.modules[__name__].__class__ = _CallableModule
 
 
 def main() -> None:

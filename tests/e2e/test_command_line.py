@@ -30,6 +30,35 @@ def test_the_fake_tensorflow_is_imported(without_tensorflow, tmp_path):
     assert "RuntimeError: tensorflow was imported" in end.stderr
 
 
+def test_commands_run_one_after_the_other_in_one_process(without_tensorflow, tmp_path):
+    """As in a notebook's kernel: each has its own flags, and none of those of the command before."""
+    code = """
+import importlib, sys
+for name, flag in (("sample", "--run=no"), ("sample", "--run=no"), ("train", "--epochs=0"), ("evaluate", "--epochs=3")):
+    sys.argv = [name, flag]
+    try:
+        importlib.import_module(f"dcgan_tf.{name}").run()
+    except SystemExit as end:
+        print(end.code)
+"""
+    end = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=without_tensorflow, capture_output=True, text=True
+    )
+    assert end.stdout.split() == ["2"] * 4
+    errors = end.stderr.splitlines()
+    assert errors[0] == errors[1] and errors[0].startswith("error: no: not a run")
+    assert errors[2].startswith("error: --epochs=0: it must be at least 1")
+    assert errors[3].startswith("error: --epochs: no such flag")
+
+
+def test_the_module_of_the_command_can_be_called_like_the_function(without_tensorflow):
+    code = (
+        "import dcgan_tf; f = dcgan_tf.train; import dcgan_tf.train as m; print(m.__call__ is f, dcgan_tf.train is m)"
+    )
+    end = subprocess.run([sys.executable, "-c", code], env=without_tensorflow, capture_output=True, text=True)
+    assert end.stdout == "True True\n"
+
+
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull"])
 def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, tmp_path, flag):
     end = commands.run("train", flag, cwd=tmp_path, env=without_tensorflow)
@@ -51,12 +80,13 @@ def test_help_of_train_lists_every_setting_with_its_default(without_tensorflow, 
         ("sample", "run checkpoint num_images grid seed singly interpolate gif raw output"),
         (
             "visualize_layers",
-            "run checkpoint seed z_file image layers maps stage scaling order style output tensorboard",
+            "run checkpoint seed z_file image data_dir layers maps stage scaling order style output tensorboard",
         ),
-        ("evaluate", "run checkpoint real fake num_images seed inception image_size output"),
+        ("evaluate", "run checkpoint real fake data_dir num_images seed inception image_size output"),
         (
             "inpaint",
-            "run checkpoint images num_images mask mask_image loss optimizer iterations restarts blend seed benchmark",
+            "run checkpoint images data_dir num_images mask mask_image loss optimizer iterations restarts blend seed "
+            "benchmark",
         ),
     ],
 )
