@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import errno
+import io
 import shlex
 import signal
 import sys
@@ -19,7 +20,7 @@ from absl import app, flags
 
 from dcgan_tf import config as config_lib
 from dcgan_tf.config import Config
-from dcgan_tf.console import python_command
+from dcgan_tf.console import ESCAPE, python_command
 from dcgan_tf.errors import UserError
 from dcgan_tf.settings import Settings, describe_bounds, expand
 
@@ -97,6 +98,9 @@ def run(main: Callable[[], None], doc: str) -> None:
       main: the command.
       doc: the description of the command, printed by --help.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files may have bytes that are no UTF-8
+            stream.reconfigure(errors=ESCAPE)
 
     def parse(argv: list[str]) -> list[str]:
         if any(a in ("-h", "-help", "--help", "--helpfull", "--helpshort") for a in argv[1:]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import shlex
 import shutil
@@ -24,6 +25,22 @@ def say(message: str) -> None:
     else:
         print(message)
     sys.stdout.flush()
+
+
+def printable(text: str) -> str:
+    r"""Escape the bytes of a file name that are no UTF-8, which Python keeps as lone surrogates: "caf\xe9"."""
+    return text.encode("utf-8", ESCAPE).decode("utf-8")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    odd = error.object[error.start : error.end]
+    return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else "?" for c in odd), error.end
+
+
+ESCAPE = "dcgan_tf.escape"  # the name of `_escape` as an error handler of text streams and encodings
+codecs.register_error(ESCAPE, _escape)
 
 
 def python_command() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dcgan_tf.console import printable
 from dcgan_tf.files import replacing
 from dcgan_tf.metrics.memorisation import Nearest
 from dcgan_tf.metrics.results import METRICS, Evaluation
@@ -32,7 +33,8 @@ def save_quality_page(path: Path, evaluation: Evaluation) -> None:
     figure = Figure(figsize=(13, 9.6 + 1.9 * (rows - 2)), layout="constrained")
     about = evaluation.about
     source = f"{about['run']}, step {about['step']:,}" if "run" in about else about["images"]
-    figure.suptitle(f"{source}  against  {about['real']}", fontsize=12)
+    # A "$" in the name of a folder starts no formula.
+    figure.suptitle(printable(f"{source}  against  {about['real']}"), fontsize=12, parse_math=False)
     top, middle, bottom = np.ravel(np.asarray(figure.subfigures(3, 1, height_ratios=[2.6, 1.7 * rows, 1.9])))
 
     left, right = top.subplots(1, 2)

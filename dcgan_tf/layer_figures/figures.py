@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from dcgan_tf.console import printable
 from dcgan_tf.layer_figures import maps as layer_maps
 from dcgan_tf.pictures.grids import save_png
 
@@ -176,7 +177,7 @@ def _rgb(image: np.ndarray) -> np.ndarray:
 
 def _render_text(text: str, size: int, colour: tuple[int, int, int] = INK, width: int | None = None) -> np.ndarray:
     """Render text as a block, wrapped at about `width` pixels if that is given."""
-    font = ImageFont.load_default(size)
+    font, text = ImageFont.load_default(size), printable(text)
     if width is not None:
         text = textwrap.fill(text, int(width / (0.52 * size)))  # 0.52: mean width of a letter of this font, by its size
     lines = text.split("\n")

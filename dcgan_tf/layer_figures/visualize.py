@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -279,7 +280,7 @@ def _write_tensorboard(folder: Path, files: list[Path], root: Path) -> None:
 
     from dcgan_tf.backend import tf
 
-    with tf.summary.create_file_writer(str(folder)).as_default(step=0):
+    with tf.summary.create_file_writer(os.fsencode(folder)).as_default(step=0):
         for path in files:
             if path.suffix == ".png":
                 with Image.open(path) as image:

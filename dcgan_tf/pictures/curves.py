@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dcgan_tf.console import printable
 from dcgan_tf.files import replacing
 
 # Okabe and Ito's palette: these colours remain distinct under colour blindness.
@@ -41,7 +42,8 @@ def save_loss_curves(
     later = np.concatenate([values[len(values) // 50 :] for values in losses.values()])
     low, high = np.percentile(later, [0, 99.5])
     margin = 0.05 * (high - low) or 0.1
-    axes.set(xlabel="step", ylabel="loss", title=title)
+    axes.set(xlabel="step", ylabel="loss")
+    axes.set_title(printable(title), parse_math=False)  # a "$" in the name of a folder starts no formula
     axes.set(xlim=(steps[0], steps[-1] + 1), ylim=(low - margin, high + margin))
     axes.grid(alpha=0.3)
     axes.legend(loc="upper right")

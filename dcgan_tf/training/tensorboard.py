@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
 from dcgan_tf.backend import tf
 from dcgan_tf.config import Config
+from dcgan_tf.console import printable
 from dcgan_tf.errors import UserError
 from dcgan_tf.files import replacing
 from dcgan_tf.gan.dcgan import DCGAN
@@ -32,14 +34,14 @@ class Events:
         self._folder, self._histogram_every = folder, config.histogram_every
         with _sentences(folder):
             _cut(folder, step)
-            self._writer = tf.summary.create_file_writer(str(folder))
+            self._writer = tf.summary.create_file_writer(os.fsencode(folder))  # any bytes
             if step == 0:
                 settings = json.loads(config.to_json())
                 table = "\n".join(
                     ["| setting | value |", "|---|---|"] + [f"| {k} | {v} |" for k, v in settings.items()]
                 )
                 with self._writer.as_default(step=0):
-                    tf.summary.text("config", table)
+                    tf.summary.text("config", printable(table))
 
     def __enter__(self) -> Events:
         return self
@@ -76,7 +78,7 @@ class Events:
     def add_text(self, step: int, name: str, text: str) -> None:
         """A sentence for whoever looks at the curves."""
         with _sentences(self._folder), self._writer.as_default(step=step):
-            tf.summary.text(name, text)
+            tf.summary.text(name, printable(text))
 
     def add_image(self, step: int, name: str, image) -> None:
         """One picture, uint8 [H, W, C]."""
