@@ -5,10 +5,12 @@ TensorFlow is not imported here, so that `--help` and a wrong flag are answered 
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import difflib
 import errno
 import io
+import os
 import shlex
 import signal
 import sys
@@ -110,7 +112,7 @@ def run(main: Callable[[], None], doc: str) -> None:
                 sys.stderr.close()
             sys.exit(0)
         try:
-            rest = FLAGS(argv)
+            rest = FLAGS([part for given in argv for part in _read_flagfile(given)])
         except flags.UnrecognizedFlagError as error:
             near = difflib.get_close_matches(error.flagname, _DEFINED, n=1, cutoff=0.5)
             meant = f" Did you mean --{near[0]}?" if near else ""
@@ -150,6 +152,18 @@ def run(main: Callable[[], None], doc: str) -> None:
             delattr(FLAGS, name)
         _DEFINED.clear()
         _TEXTS.clear()
+
+
+def _read_flagfile(given: str) -> list[str]:
+    """The flags in a flagfile that starts with a byte order mark, as Windows's editors write it; else what is given."""
+    name, _, path = given.partition("=")
+    if name.lstrip("-") != "flagfile" or not os.path.isfile(path):
+        return [given]
+    data = Path(path).read_bytes()
+    if not data.startswith(codecs.BOM_UTF8):
+        return [given]
+    lines = [line.strip() for line in data.decode("utf-8-sig").splitlines()]
+    return [line for line in lines if line and not line.startswith(("#", "//"))]
 
 
 def this_command() -> str:

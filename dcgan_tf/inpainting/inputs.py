@@ -79,7 +79,8 @@ def read_mask(path: str) -> np.ndarray:
       UserError: the file cannot be read as an image.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with Image.open(path, formats=FORMATS) as opened:
+            image: Image.Image = opened
             if image.mode == "P" or "transparency" in image.info:
                 image = image.convert("RGBA" if "transparency" in image.info else "RGB")
             values = np.asarray(image)

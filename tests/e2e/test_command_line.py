@@ -178,6 +178,12 @@ def test_a_flagfile_sets_flags(without_tensorflow, tmp_path):
     assert_refused(end, "--d_width=-1")
 
 
+def test_a_flagfile_from_windows_has_a_mark_and_other_ends_of_lines(without_tensorflow, tmp_path):
+    (tmp_path / "settings").write_bytes(b"\xef\xbb\xbf# widths\r\n--g_width=16\r\n\r\n--d_width=4096\r\n")
+    end = commands.run("train", "--flagfile=settings", cwd=tmp_path, env=without_tensorflow)
+    assert_refused(end, "--d_width=4096")
+
+
 @pytest.mark.parametrize(
     "content, named",
     [
@@ -185,9 +191,10 @@ def test_a_flagfile_sets_flags(without_tensorflow, tmp_path):
         (b"g_width=16\n", "g_width=16"),
         (b"--epochs=x\n", "--epochs=x"),
         (bytes(range(128, 256)), "--flagfile"),  # such as a picture
+        (b"\xef\xbb\xbf" + bytes(range(128, 256)), "--flagfile"),
         (None, "settings"),
     ],
-    ids=["unknown", "no dashes", "bad value", "binary", "missing"],
+    ids=["unknown", "no dashes", "bad value", "binary", "binary with a mark", "missing"],
 )
 def test_a_bad_flagfile_is_refused(without_tensorflow, tmp_path, content, named):
     if content is not None:
