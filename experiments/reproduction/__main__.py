@@ -1,6 +1,6 @@
 """Make rows of the reproduction and write all of them as a page with a table and figures.
 
-    python -m experiments.reproduction --all --data_dir=data/mnist  # all rows: about 25 minutes on two cores
+    python -m experiments.reproduction --all --data_dir=data/mnist  # all rows: about 20 minutes on two cores
     python -m experiments.reproduction --rows=A1,mode_collapse --seeds=3
     python -m experiments.reproduction --all --quick                # 2 minutes; the page is written beside the results
 
