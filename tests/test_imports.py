@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # The modules and folders of `dcgan_tf` by name, from the bottom up. A module may import from its own layer and from the
 # layers below. "" is the package's `__init__`.
 LAYERS = [
-    {"errors"},
+    {"errors", "presets"},
     {"settings", "batch", "run_metrics", "console", "files", "processes", "signals", "backend"},
     {"config"},
     {"cli"},
@@ -22,7 +22,7 @@ LAYERS = [
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 FEATURES = LAYERS[-2]
-SHARED_BY_FEATURES = ("dcgan_tf.training.loading", "dcgan_tf.training.run_directory")
+SHARED_BY_FEATURES = tuple(f"dcgan_tf.training.{name}" for name in ("loading", "learned_set", "run_directory"))
 # The profiler's message format, which TensorFlow offers by this name alone.
 NOT_FROM_BACKEND = {("experiments.performance.profile", "tensorflow.tsl.profiler.protobuf")}
 
