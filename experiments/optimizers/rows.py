@@ -10,6 +10,7 @@ from experiments.optimizers.dcgan import dcgan_optimizers
 from experiments.optimizers.formulas import optimizer_formulas
 from experiments.optimizers.mnist import optimizers_on_mnist
 from experiments.optimizers.rates import learning_rates
+from experiments.optimizers.steps import momentum_isotropic, rate_decay, vanishing_steps
 from experiments.optimizers.surface import optimizer_paths
 
 ROWS: study.Rows = study.name_rows(
@@ -18,4 +19,7 @@ ROWS: study.Rows = study.name_rows(
     optimizer_formulas,
     learning_rates,
     dcgan_optimizers,
+    momentum_isotropic,
+    vanishing_steps,
+    rate_decay,
 )

@@ -241,6 +241,9 @@ def test_the_rows():
         "optimizer_formulas",
         "learning_rates",
         "dcgan_optimizers",
+        "momentum_isotropic",
+        "vanishing_steps",
+        "rate_decay",
     ]
 
 
