@@ -52,7 +52,8 @@ def save_quality_page(path: Path, evaluation: Evaluation) -> None:
             m = column.metrics[name]
             colour = ORANGE if column.what == "held out" else BLUE
             panel.barh(place, m.value, xerr=m.spread, color=colour, height=0.7, error_kw={"linewidth": 1})
-            panel.text(0.98, place, f"{m.value:.{metric.decimals}f}", transform=panel.get_yaxis_transform(),
+            number = f"{m.value:.{metric.decimals}f}" if abs(m.value) < 1e5 else f"{m.value:.3g}"
+            panel.text(0.98, place, number, transform=panel.get_yaxis_transform(),
                        ha="right", va="center", fontsize=9)  # fmt: skip
         panel.set_title(
             "\n".join(
