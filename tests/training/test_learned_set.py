@@ -40,6 +40,7 @@ def run_commands(run, output):
     return evaluation.about["real"], table
 
 
+@pytest.mark.slow
 def test_from_another_folder(project, tmp_path, monkeypatch):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
