@@ -66,6 +66,7 @@ def table(sets: dict[str, list[dict]]) -> str:
 def draw(sets: dict[str, list[dict]], path: Path) -> None:
     """Draw the Fréchet distance by each network over that of the trained one: a panel for each network and set."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     from dcgan_tf.files import replacing
 
@@ -76,6 +77,10 @@ def draw(sets: dict[str, list[dict]], path: Path) -> None:
             trained, ours = ([s[f"{n}_frechet"] for s in checkpoints] for n in ("trained", name))
             panel.plot(trained, ours, "o", ms=3, color="#0072B2")
             panel.set(xscale="log", yscale="log")
+            for axis in (panel.xaxis, panel.yaxis):
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter("")  # their numbers would overlap
             panel.set_title(f"{dataset}: {correlate(checkpoints, name, 'frechet'):.2f}", fontsize=10)
             panel.grid(alpha=0.3)
         row[0].set_ylabel(network)
