@@ -84,7 +84,7 @@ def draw(sets: dict[str, list[dict]], path: Path) -> None:
             panel.set_title(f"{dataset}: {correlate(checkpoints, name, 'frechet'):.2f}", fontsize=10)
             panel.grid(alpha=0.3)
         row[0].set_ylabel(network)
-    figure.supxlabel("Fréchet distance, trained MobileNet; a dot a checkpoint", fontsize=9)
+    figure.supxlabel("Fréchet distance, trained MobileNet; a dot a generator", fontsize=9)
     figure.supylabel("Fréchet distance", fontsize=9)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)
