@@ -57,7 +57,8 @@ def open_again(run: RunDirectory, config: Config, data_dir: str = "") -> Packed:
     there = next((place for place in places if os.path.isdir(place.resolved_data_dir)), places[0])
     packed = (None if data_dir else find_packed(there)) or open_packed(there)
     if packed.manifest["sha256"] != data.get("sha256", packed.manifest["sha256"]):
-        say(f"{there.resolved_data_dir} does not hold the images that {run.path} learned from.")
+        holds = "does not hold" if data_dir else "no longer holds"
+        say(f"{there.resolved_data_dir} {holds} the images that {run.path} learned from.")
     return packed
 
 

@@ -22,14 +22,6 @@ from dcgan_tf import cli
 from dcgan_tf.console import Progress, say
 
 FLAGS = absl_flags.FLAGS
-cli.define("out", "dcgan_tf/metrics/fault_network.npz", "the weights")
-cli.define("seed", 0, "seed of the drawn images, the faults and the training")
-cli.define("leaves", 3000, "images of dead leaves")
-cli.define("portraits", 2000, "portraits")
-cli.define("drives", 40, "drives, of 10 road frames each")
-cli.define("faulty", 12000, "images with and without faults to train on")
-cli.define("trunks", 2, "networks whose features are joined")
-cli.define("steps", 450, "training steps of each trunk")
 
 MAPS, KERNELS = (32, 64, 64, 96, 128), (5, 3, 3, 3, 3)
 PART = 250  # images that a worker draws at a time
@@ -173,4 +165,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    cli.define("out", "dcgan_tf/metrics/fault_network.npz", "the weights")
+    cli.define("seed", 0, "seed of the drawn images, the faults and the training")
+    cli.define("leaves", 3000, "images of dead leaves")
+    cli.define("portraits", 2000, "portraits")
+    cli.define("drives", 40, "drives, of 10 road frames each")
+    cli.define("faulty", 12000, "images with and without faults to train on")
+    cli.define("trunks", 2, "networks whose features are joined")
+    cli.define("steps", 450, "training steps of each trunk")
     cli.run(main, __doc__)

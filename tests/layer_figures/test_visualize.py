@@ -204,15 +204,15 @@ def test_z_comes_from_a_file(gan, tmp_path):
 def test_without_its_set_a_run_is_still_shown_and_this_is_reported(run_copy, tmp_path, capsys, change):
     """No set is packed or drawn to look at a run, and other images are not shown as the run's own."""
     if change == "gone":
-        config = json.loads((run_copy / "config.json").read_text()) | {"cache_dir": str(tmp_path / "gone")}
-        (run_copy / "config.json").write_text(json.dumps(config))
+        for file in (run_copy / "config.json", run_copy / "data.json"):
+            file.write_text(json.dumps(json.loads(file.read_text()) | {"cache_dir": str(tmp_path / "gone")}))
     else:
         (run_copy / "data.json").write_text('{"dataset": "folder", "images": 48, "sha256": "another"}')
     written = visualize(LayerOptions(run=str(run_copy), layers="d/h1"))
     assert "The discriminator is shown the generated image: the images" in capsys.readouterr().out
     assert run_copy / "layers" / "d_h1_reasons.png" in written
     assert not (tmp_path / "gone").exists()
-    with pytest.raises(UserError, match="^--image=7: the images that the run learned from are not packed"):
+    with pytest.raises(UserError, match="^--image=7: the images that the run learned from were moved or changed"):
         visualize(LayerOptions(run=str(run_copy), image="7", output=str(tmp_path / "out")))
 
 

@@ -50,11 +50,11 @@ def saved(gan, tmp_path):
 
 
 def test_everything_that_training_changes_is_in_it(gan):
-    # Counted from the networks and optimisers themselves: two moments a weight, and a step and a rate each.
+    # Counted from the networks and optimisers themselves: two moments a weight, and a step each.
     networks = [gan.generator, gan.discriminator, gan.ema_generator]
     weights = len(gan.generator.trainable_variables) + len(gan.discriminator.trainable_variables)
     named = checkpoints.variables(gan)
-    assert len(named) == sum(len(network.variables) for network in networks) + 2 * weights + 2 * 2
+    assert len(named) == sum(len(network.variables) for network in networks) + 2 * weights + 2
     assert len({id(variable) for variable in named.values()}) == len(named)
 
 

@@ -84,7 +84,7 @@ def test_other_images_under_the_name_are_reported(project, tmp_path, capsys):
     shutil.rmtree(project / "packed")
     assert learned_set.find(run) is None
     packed = learned_set.open_again(run, run.config())
-    assert "images does not hold the images that" in capsys.readouterr().out
+    assert "images no longer holds the images that" in capsys.readouterr().out
     np.testing.assert_array_equal(packed.images, open_packed(run.config()).images)
 
 
