@@ -49,4 +49,6 @@ import keras as keras  # noqa: E402  after the settings above
 import tensorflow as tf  # noqa: E402
 from keras import layers, ops  # noqa: E402
 
+keras.config.set_image_data_format("channels_last")  # ours, whatever the user's keras.json says
+
 __all__ = ["keras", "layers", "ops", "tf"]
