@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-# Compared in their own way below, or allowed to differ: a run's config names the folder of its packed set.
-NOT_BY_BYTES = ("config.json", "metrics.csv", "train.log", "checkpoints", "tensorboard")
+# Compared in their own way below, or allowed to differ: a run's config names the folder of its packed set, and
+# `data.json` those of the set and the pack.
+NOT_BY_BYTES = ("config.json", "data.json", "metrics.csv", "train.log", "checkpoints", "tensorboard")
 ALLOWED_TO_DIFFER = ("speed/", "config")  # TensorBoard tags
 
 
@@ -25,7 +27,7 @@ def find_differences(ours: Path, theirs: Path) -> list[str]:
         name = f"checkpoints/{path.name}"
         if (ours / name).exists():
             found += [f"{name}: {array}" for array in _differing_arrays(ours / name, path)]
-    for name, read in (("metrics.csv", _read_metrics), ("train.log", _read_log)):
+    for name, read in (("metrics.csv", _read_metrics), ("train.log", _read_log), ("data.json", _read_data)):
         if read(ours / name) != read(theirs / name):
             found.append(name)
     mine, wanted = _read_other_files(ours), _read_other_files(theirs)
@@ -51,6 +53,12 @@ def _read_metrics(path: Path) -> list[list[str]]:
 
 def _read_log(path: Path) -> str:
     return re.sub(r"time: \d+\.\d+", "", path.read_text())
+
+
+def _read_data(path: Path) -> dict:
+    """What a run learned from, without the folders."""
+    data = json.loads(path.read_text())
+    return {name: value for name, value in data.items() if name not in ("data_dir", "cache_dir")}
 
 
 def _read_other_files(run: Path) -> dict[str, bytes]:

@@ -146,6 +146,7 @@ def test_tensorboard_serves_every_scalar_with_the_values_of_the_metrics_file(ask
         "quality/sliced_wasserstein": "sliced_wasserstein",
         "quality/precision": "precision",
         "quality/recall": "recall",
+        "quality/coverage": "coverage",
         "quality/ms_ssim": "ms_ssim",
     }
     assert tags == set(column_of) | set(quality) | others

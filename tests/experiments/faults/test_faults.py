@@ -14,7 +14,7 @@ from experiments.framework.processes import Outcome, Workshop, is_one_sentence
 ROOT = Path(__file__).parents[3]
 
 
-def make_run(folder, value=1.0, loss="0.5", sample=b"png"):
+def make_run(folder, value=1.0, loss="0.5", sample=b"png", data="ab"):
     run = folder / "run"
     for part in ("checkpoints", "samples"):
         (run / part).mkdir(parents=True)
@@ -22,6 +22,7 @@ def make_run(folder, value=1.0, loss="0.5", sample=b"png"):
     (run / "metrics.csv").write_text(f"step,time,d_loss\n0,0.1,0.9\n1,0.1,0.8\n2,0.2,{loss}\n")
     (run / "samples" / "train_00_0002.png").write_bytes(sample)
     (run / "train.log").write_text("a line\n")
+    (run / "data.json").write_text(json.dumps({"sha256": data, "data_dir": str(run), "cache_dir": str(run)}))
     return run
 
 
@@ -45,6 +46,7 @@ def test_an_equal_run_has_no_differences_whatever_its_times(workshop, tmp_path):
         ({"value": np.nextafter(1.0, 2.0)}, ["checkpoints/step-00000003.npz: w"]),
         ({"loss": "0.500000001"}, ["metrics.csv"]),
         ({"sample": b"pnG"}, ["samples/train_00_0002.png"]),
+        ({"data": "cd"}, ["data.json"]),
     ],
 )
 def test_each_kind_of_difference_is_found(workshop, tmp_path, change, found):
