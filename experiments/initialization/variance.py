@@ -249,7 +249,8 @@ def he(options: Options) -> Row:
         f"2/n, signal times {whole['He, 2/n_out']['signal']:.2f} under 2/n_out (the constant: {constant:.3f} and "
         f"{1 / constant:g})",
         _spread(found, options.few),
-        f"{AGREES}: the slide's d_1 is right, and equal to the paper's c_2: its product begins with the second layer"
+        f"{AGREES}: the slide's d_1 is right, and equal to the paper's c_2: its product begins with the second layer "
+        "(in version 0.1.0 compared with c_1/d_L, the product over all layers)"
         if good
         else DIFFERS,
         _numbers(found) | {"constant": whole},

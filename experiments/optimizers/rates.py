@@ -9,6 +9,7 @@ from experiments.framework.mnist import load_digits
 from experiments.framework.study import AGREES, DIFFERS, Options, Row, new_figure
 from experiments.optimizers.formulas import NAMES, OF_NAME, RATES, make_optimizer
 
+CHANGED = '(in version 0.1.0 "agrees", as twice the least loss was enough for too large)'
 FACTORS = tuple(float(10.0**k) for k in np.arange(-2, 2.25, 0.5))  # times the source's rate
 UNTRAINED = np.log(10)  # nats: the loss of equal probabilities for ten digits
 LATE = 50  # the last iterations, whose mean loss is compared
@@ -99,7 +100,7 @@ def judge(middle: dict[str, np.ndarray], factors: tuple[float, ...]) -> str:
             f"a hundredfold rate does not diverge with {' and '.join(bounded)} (loss {losses}; nothing learned: "
             f"{UNTRAINED:.2f})"
         )
-    return f"{DIFFERS}: {'; '.join(reasons)}; {'; '.join(said)}"
+    return f"{DIFFERS}: {'; '.join(reasons)}; {'; '.join(said)} {CHANGED}"
 
 
 def _figure(data: str, late: dict[str, np.ndarray], factors: tuple, iterations: int):
